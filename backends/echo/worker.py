@@ -1,0 +1,186 @@
+"""The echo backend: a real worker without an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any, Literal
+
+import orjson
+
+from localai.errors import InvalidRequest
+from localai.protocol.capabilities import Capability
+from localai.protocol.events import Event, Finished, TextDelta, ToolCallDelta, Usage
+from localai.protocol.launch import LaunchSpec, WorkerInfo
+from localai.protocol.requests import ChatRequest, CompletionRequest, Sampling
+from localai.worker.backend import Backend
+
+from .sample import sample_value
+from .triggers import Triggers, split_triggers
+
+_WORD = re.compile(r"\s*\S+")
+_PARAMETERS = frozenset(ChatRequest.model_fields) | frozenset(CompletionRequest.model_fields)
+
+
+class Echo(Backend):
+    """Repeats the last user message, one word a chunk; a token is a word."""
+
+    honours = {Capability.CHAT: _PARAMETERS, Capability.COMPLETION: _PARAMETERS}
+
+    def __init__(self, spec: LaunchSpec) -> None:
+        super().__init__(spec)
+        self._triggers = Triggers.from_options(spec.options)
+        self._running = 0
+        self._counts = {"predicted_tokens_total": 0, "cancelled_total": 0}
+
+    async def load(self) -> WorkerInfo:
+        """Take the time and the faults that the options ask for."""
+        await asyncio.sleep(self._triggers.load_delay)
+        self._triggers.strike("load")
+        return WorkerInfo(
+            name=self.spec.name,
+            backend="echo",
+            capabilities=[Capability.CHAT, Capability.COMPLETION],
+            max_concurrent=self.spec.max_concurrent,
+        )
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """Repeat the last user message, or answer with a tool call or JSON made from it."""
+        prompt_tokens = sum(len(_words(message.text())) for message in request.messages)
+        said, triggers = split_triggers(_last_user_text(request), self._triggers)
+        tool = _wanted_tool(request, triggers)
+        text = said if request.response_format is None else _json_answer(request, said)
+        async for event in self._answer(request, [text], triggers, tool, prompt_tokens):
+            yield event
+
+    async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
+        """Repeat each prompt."""
+        split = [split_triggers(_as_text(prompt), self._triggers) for prompt in request.prompts()]
+        texts = [text for text, _ in split]
+        prompt_tokens = sum(len(_words(text)) for text in texts)
+        async for event in self._answer(request, texts, split[0][1], None, prompt_tokens):
+            yield event
+
+    def metrics(self) -> dict[str, float]:
+        """Return how many answers run and what was counted."""
+        return {"sequences_running": self._running, **self._counts}
+
+    async def _answer(
+        self,
+        request: Sampling,
+        texts: list[str],
+        triggers: Triggers,
+        tool: dict[str, Any] | None,
+        prompt_tokens: int,
+    ) -> AsyncGenerator[Event, None]:
+        self._running += 1
+        before = self._counts["predicted_tokens_total"]
+        try:
+            await asyncio.sleep(triggers.delay)
+            triggers.strike("before")
+            for index, text in enumerate(t for t in texts for _ in range(request.n or 1)):
+                choice = self._choice(index, text, request, triggers)
+                async for event in _call_tool(index, tool, text) if tool else choice:
+                    yield event
+            made = self._counts["predicted_tokens_total"] - before
+            yield Usage(prompt_tokens, made)
+        except (GeneratorExit, asyncio.CancelledError):
+            self._counts["cancelled_total"] += 1
+            raise
+        finally:
+            self._running -= 1
+
+    async def _choice(
+        self, index: int, text: str, request: Sampling, triggers: Triggers
+    ) -> AsyncGenerator[Event, None]:
+        limit = request.answer_limit()
+        reason: Literal["stop", "length"] = "stop"
+        for count, word in enumerate(_stopped(_repeated(text, triggers.words), request.stops())):
+            if count == limit:
+                reason = "length"
+                break
+            if count and triggers.slow:
+                await asyncio.sleep(triggers.slow)
+            self._counts["predicted_tokens_total"] += 1
+            yield TextDelta(word, index, _logprobs(request, word))
+            if count == 2:
+                triggers.strike("mid")
+        yield Finished(reason, index)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text)
+
+
+def _repeated(text: str, words: int | None) -> Iterator[str]:
+    once = _words(text)
+    if words is None or not once:
+        return iter(once)
+    again = [once[0] if once[0][:1].isspace() else f" {once[0]}", *once[1:]]
+    return itertools.islice(itertools.chain(once, itertools.cycle(again)), words)
+
+
+def _stopped(words: Iterator[str], stops: list[str]) -> Iterator[str]:
+    if not stops:
+        return words
+    text = "".join(words)
+    ends = [end for stop in stops if (end := text.find(stop)) >= 0]
+    return iter(_words(text[: min(ends, default=len(text))]))
+
+
+def _logprobs(request: Sampling, word: str) -> list[dict[str, Any]] | None:
+    wanted = getattr(request, "logprobs", None)
+    if wanted is None or wanted is False:
+        return None
+    entry = {"token": word, "logprob": 0.0, "bytes": list(word.encode())}
+    tops = (getattr(request, "top_logprobs", None) or 0) if wanted is True else wanted
+    return [entry | {"top_logprobs": [entry] if tops else []}]
+
+
+def _last_user_text(request: ChatRequest) -> str:
+    texts = [message.text() for message in request.messages if message.role == "user"]
+    return texts[-1] if texts else ""
+
+
+def _as_text(prompt: str | list[int]) -> str:
+    return prompt if isinstance(prompt, str) else " ".join(map(str, prompt))
+
+
+def _json_answer(request: ChatRequest, said: str) -> str:
+    wanted = request.response_format or {}
+    if wanted.get("type") == "json_object":
+        return orjson.dumps({"echo": said}).decode()
+    if wanted.get("type") != "json_schema":
+        return said
+    schema = (wanted.get("json_schema") or {}).get("schema")
+    if not isinstance(schema, dict):
+        raise InvalidRequest(
+            "'response_format.json_schema.schema' must be an object.", param="response_format"
+        )
+    return orjson.dumps(sample_value(schema, said)).decode()
+
+
+def _wanted_tool(request: ChatRequest, triggers: Triggers) -> dict[str, Any] | None:
+    tools = {tool["function"]["name"]: tool["function"] for tool in request.tools or []}
+    choice = request.tool_choice
+    if isinstance(choice, dict):
+        name = choice.get("function", {}).get("name")
+        if name not in tools:
+            raise InvalidRequest(f"There is no tool '{name}'.", param="tool_choice")
+        return dict(tools[name])
+    if tools and choice != "none" and (choice == "required" or triggers.tool):
+        return dict(next(iter(tools.values())))
+    return None
+
+
+async def _call_tool(
+    index: int, tool: dict[str, Any], text: str
+) -> AsyncGenerator[Event, None]:
+    arguments = orjson.dumps(sample_value(tool.get("parameters") or {}, text)).decode()
+    half = len(arguments) // 2
+    yield ToolCallDelta(0, "", f"call_echo_{index}", tool["name"], index)
+    yield ToolCallDelta(0, arguments[:half], index=index)
+    yield ToolCallDelta(0, arguments[half:], index=index)
+    yield Finished("tool_calls", index)

@@ -1,0 +1,3 @@
+"""LocalAI in Python: an OpenAI drop-in that runs on your own machine."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,76 @@
+"""`backend.yaml`: what a backend can do, needs and accepts, readable without its engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from localai.errors import ConfigError
+from localai.protocol.capabilities import Capability
+
+MANIFEST = "backend.yaml"
+
+
+class OptionSpec(BaseModel):
+    """One card option, in the words of JSON Schema."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["string", "integer", "number", "boolean", "array", "object"]
+    description: str
+    default: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    enum: list[Any] | None = None
+    items: dict[str, Any] | None = None
+
+
+class Manifest(BaseModel):
+    """A backend as its folder describes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    description: str
+    licence: str = "MIT"
+    capabilities: list[Capability]
+    entry: str
+    """`module:Class` inside the folder, a subclass of `localai.worker.backend.Backend`."""
+    needs_model: bool = True
+    """Whether a card of this backend must name a `model`."""
+    requirements: dict[str, list[str]] = {}
+    """pip requirements by accelerator: `cpu`, `cuda12`, …"""
+    load_timeout: float = 600.0
+    """Seconds from the process's start until it must be ready."""
+    options: dict[str, OptionSpec] = {}
+
+    def option_defaults(self) -> dict[str, Any]:
+        """Return every option at its default."""
+        return {name: spec.default for name, spec in self.options.items()}
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `folder/backend.yaml`.
+
+    Raises ConfigError that names the file when it is missing or wrong.
+    """
+    path = folder / MANIFEST
+    try:
+        return Manifest.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValidationError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def read_manifests(*folders: Path) -> dict[str, tuple[Path, Manifest]]:
+    """Return folder and manifest of every backend below `folders`, later folders win."""
+    found: dict[str, tuple[Path, Manifest]] = {}
+    for folder in folders:
+        for path in sorted(folder.glob(f"*/{MANIFEST}")):
+            manifest = read_manifest(path.parent)
+            found[manifest.name] = (path.parent, manifest)
+    return found

@@ -1,0 +1,249 @@
+"""The typed requests: OpenAI's chat and text completions with the usual local extensions.
+
+Source: OpenAI's specification, `CreateChatCompletionRequest` and `CreateCompletionRequest`. Fields
+nobody knows are kept in `model_extra`, so that the answer can name them as ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from localai.errors import InvalidRequest
+
+Penalty = Annotated[float, Field(ge=-2, le=2)]
+Bias = Annotated[float, Field(ge=-100, le=100)]
+PositiveInt = Annotated[int, Field(ge=1)]
+TokenCount = Annotated[int, Field(ge=0)]
+
+NO_EFFECT = frozenset(
+    {
+        "messages", "model", "prompt", "stream", "stream_options", "user", "metadata", "store",
+        "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
+        "prompt_cache_options", "moderation", "parallel_tool_calls", "prediction",
+    }
+)  # fmt: skip
+"""Parameters that every backend may be sent: the host handles them or they do not change content."""
+
+
+class Wire(BaseModel):
+    """Base of what arrives in JSON: exact types, unknown fields kept."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    def unknown_fields(self) -> list[str]:
+        """Return the names of the fields that the specification and we do not know, sorted."""
+        return sorted(self.model_extra or {})
+
+
+class ContentPart(Wire):
+    """One part of a message: text, or a reference to media."""
+
+    type: Literal["text", "image_url", "input_audio", "file", "refusal"]
+    text: str | None = None
+    image_url: dict[str, Any] | None = None
+    input_audio: dict[str, Any] | None = None
+    file: dict[str, Any] | None = None
+    refusal: str | None = None
+
+    @model_validator(mode="after")
+    def _has_its_value(self) -> Self:
+        if getattr(self, self.type) is None:
+            raise ValueError(f"a part of type '{self.type}' needs the field '{self.type}'")
+        return self
+
+
+class Message(Wire):
+    """One turn of a conversation."""
+
+    role: Literal["developer", "system", "user", "assistant", "tool", "function"]
+    content: str | list[ContentPart] | None = None
+    name: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+    tool_call_id: str | None = None
+    refusal: str | None = None
+    function_call: dict[str, Any] | None = None
+    audio: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _has_content(self) -> Self:
+        if self.content is None and self.role != "assistant":
+            raise ValueError(f"a message of role '{self.role}' needs 'content'")
+        return self
+
+    def text(self) -> str:
+        """Return the message's text parts, joined by newlines."""
+        if isinstance(self.content, list):
+            return "\n".join(part.text for part in self.content if part.text is not None)
+        return self.content or ""
+
+
+class StreamOptions(Wire):
+    """What a streamed answer carries beside the text."""
+
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class Sampling(Wire):
+    """Parameters that chat and text completions share; None means that the caller left it out."""
+
+    model: str | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: TokenCount | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    n: Annotated[int, Field(ge=1, le=128)] | None = None
+    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
+    seed: int | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    logit_bias: dict[str, Bias] | None = None
+    user: str | None = None
+    metadata: dict[str, Any] | None = None
+    top_k: Annotated[int, Field(ge=0)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    repeat_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
+
+    @model_validator(mode="after")
+    def _stream_options_need_a_stream(self) -> Self:
+        if self.stream_options is not None and not self.stream:
+            raise ValueError("'stream_options' is only allowed when 'stream' is true")
+        return self
+
+    def stops(self) -> list[str]:
+        """Return the stop strings as a list, without empty ones."""
+        stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return [s for s in stop if s]
+
+    def answer_limit(self) -> int | None:
+        """Return the most tokens that the answer may have, None for no limit."""
+        return self.max_tokens
+
+    def wants_usage(self) -> bool:
+        """Tell whether a stream ends with a usage chunk."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+
+class ChatRequest(Sampling):
+    """`POST /v1/chat/completions`."""
+
+    messages: Annotated[list[Message], Field(min_length=1)]
+    max_completion_tokens: TokenCount | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    response_format: dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    functions: list[dict[str, Any]] | None = None
+    function_call: str | dict[str, Any] | None = None
+    reasoning_effort: (
+        Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
+    ) = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+    modalities: list[Literal["text", "audio"]] | None = None
+    audio: dict[str, Any] | None = None
+    prediction: dict[str, Any] | None = None
+    web_search_options: dict[str, Any] | None = None
+    store: bool | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    prompt_cache_options: dict[str, Any] | None = None
+    service_tier: str | None = None
+    moderation: Any = None
+
+    @model_validator(mode="after")
+    def _top_logprobs_need_logprobs(self) -> Self:
+        if self.top_logprobs is not None and not self.logprobs:
+            raise ValueError("'top_logprobs' is only allowed when 'logprobs' is true")
+        return self
+
+    def answer_limit(self) -> int | None:
+        """Return `max_completion_tokens`, else the older `max_tokens`."""
+        both = (self.max_completion_tokens, self.max_tokens)
+        return next((limit for limit in both if limit is not None), None)
+
+
+class CompletionRequest(Sampling):
+    """`POST /v1/completions`."""
+
+    prompt: str | list[str] | list[int] | list[list[int]]
+    best_of: Annotated[int, Field(ge=0, le=20)] | None = None
+    echo: bool | None = None
+    logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
+    suffix: str | None = None
+
+    @model_validator(mode="after")
+    def _has_a_prompt(self) -> Self:
+        if isinstance(self.prompt, list) and not self.prompt:
+            raise ValueError("'prompt' must not be an empty list")
+        return self
+
+    def prompts(self) -> list[str | list[int]]:
+        """Return the prompts one by one, each a text or a list of token ids."""
+        if isinstance(self.prompt, str):
+            return [self.prompt]
+        if isinstance(self.prompt[0], int):
+            return [[token for token in self.prompt if isinstance(token, int)]]
+        return [prompt for prompt in self.prompt if not isinstance(prompt, int)]
+
+
+_DEFAULTS: dict[str, tuple[Any, ...]] = {
+    "n": (1,),
+    "best_of": (0, 1),
+    "echo": (False,),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "repeat_penalty": (1,),
+    "logit_bias": ({},),
+    "response_format": ({"type": "text"},),
+    "tools": ([],),
+    "functions": ([],),
+    "tool_choice": ("none", "auto"),
+    "function_call": ("none", "auto"),
+    "modalities": (["text"],),
+    "reasoning_effort": ("none",),
+    "verbosity": ("medium",),
+    "suffix": ("",),
+}
+
+
+def asked_parameters(request: Sampling) -> dict[str, Any]:
+    """Return the known parameters that change the answer and were set to other than the default."""
+    return {
+        name: value
+        for name in request.model_fields_set
+        if name in type(request).model_fields and name not in NO_EFFECT
+        and (value := getattr(request, name)) is not None
+        and not any(value is plain or (type(value) is not bool and value == plain)
+                    for plain in _DEFAULTS.get(name, ()))
+    }  # fmt: skip
+
+
+def invalid_request(error: ValidationError) -> InvalidRequest:
+    """Translate pydantic's first complaint into a 400 that names the parameter."""
+    first = max(error.errors(include_url=False), key=lambda e: len(e["loc"]))
+    param = parameter_path(first["loc"])
+    text = first["msg"].removeprefix("Value error, ")
+    text = text[:1].lower() + text[1:] if not text.startswith("'") else text
+    if param is None:
+        return InvalidRequest(f"Invalid request: {text}.")
+    code = "missing_required_parameter" if first["type"] == "missing" else None
+    return InvalidRequest(f"Invalid '{param}': {text}.", param=param, code=code)
+
+
+def parameter_path(location: tuple[str | int, ...]) -> str | None:
+    """Return `messages[0].content` for pydantic's location, without its union tags."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part.isidentifier() and part not in {"str", "int", "float", "bool"}:
+            path += f".{part}" if path else part
+    return path or None

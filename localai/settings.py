@@ -1,0 +1,226 @@
+"""One frozen object of settings: flags, then LOCALAI_* variables, then a file, then defaults."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
+
+from localai.durations import Duration, format_duration
+from localai.errors import ConfigError, nearest
+
+ENV_PREFIX = "LOCALAI_"
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def default_models_folder() -> Path:
+    """Return the user's own folder of cards, after the XDG convention."""
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data).expanduser() / "localai" / "models"
+
+
+def _split_folders(value: object) -> object:
+    return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+def _expand_home(value: object) -> object:
+    return Path(value).expanduser() if isinstance(value, str | Path) and str(value) else value
+
+
+Folder = Annotated[Path, BeforeValidator(_expand_home)]
+Folders = Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(_split_folders)]
+
+
+class Settings(BaseSettings):
+    """What a start of the gateway can be told; `load_settings` reads it from all its sources."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, extra="forbid", frozen=True, nested_model_default_partial_update=False
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    models: Folder = Field(
+        default_factory=default_models_folder, description="Folder with your model cards"
+    )
+    backends: Folders = Field((), description="More folders with backends, beside the built-in one")
+    max_body_mib: float = Field(64, gt=0, description="Largest request body, in MiB")
+    max_json_depth: int = Field(64, ge=1, le=500, description="Deepest nesting of a JSON body")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severity that is logged"
+    )
+    keep_alive: Duration = Field(
+        300.0, description="How long an idle model stays loaded where its card does not say"
+    )
+    drain_timeout: float = Field(
+        30.0, ge=0, description="Seconds that running calls may take to end after SIGTERM"
+    )
+    load_cooldown: float = Field(
+        5.0,
+        ge=0,
+        description="Seconds a failed load is remembered; doubles with each failure, up to 5 minutes",
+    )
+    runtime_dir: Folder | None = Field(
+        None,
+        description="Folder for the workers' sockets; default `$XDG_RUNTIME_DIR` or the temp folder",
+    )
+    default_chat: str | None = Field(
+        None, description="Model that answers chat calls which name none"
+    )
+    default_completion: str | None = Field(
+        None, description="Model that answers completion calls which name none"
+    )
+    reload_interval: float = Field(
+        1.0, gt=0, description="Seconds between two looks at the folders of cards"
+    )
+    lenient: bool = Field(
+        False, description="Ignore parameters that a model cannot honour instead of refusing them"
+    )
+
+    def default_models(self) -> dict[str, str]:
+        """Return the chosen default model by capability, for those that are set."""
+        chosen = {"chat": self.default_chat, "completion": self.default_completion}
+        return {capability: name for capability, name in chosen.items() if name}
+
+
+def load_settings(config: Path | None = None, **flags: Any) -> Settings:
+    """Return the settings of this start; flags that are None were not given.
+
+    Raises ConfigError that names the key, the value and where it came from.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    in_file = _read_config(config) if config else {}
+    in_env = dict(EnvSettingsSource(Settings)())
+    _refuse_unknown(given, "the flags")
+    _refuse_unknown(in_file, str(config))
+    sources = _sources(given, in_env, in_file, config)
+    try:
+        return Settings(**(in_file | in_env | given))
+    except ValidationError as error:
+        raise _config_error(error, sources) from None
+
+
+def ensure_folders(settings: Settings) -> None:
+    """Create the default models folder, and refuse folders that were given but do not exist."""
+    if settings.models == default_models_folder():
+        _create_folder(settings.models)
+    elif not settings.models.is_dir():
+        raise ConfigError(
+            f"models: the folder {settings.models} does not exist: create it, or give another one "
+            f"with --models",
+            param="models",
+        )
+    for folder in settings.backends:
+        if not folder.is_dir():
+            raise ConfigError(f"backends: the folder {folder} does not exist", param="backends")
+
+
+def builtin_backends_folder() -> Path:
+    """Return where the backends that ship with LocalAI are."""
+    return _bundled("backends")
+
+
+def builtin_cards_folder() -> Path:
+    """Return where the cards of the starter models are."""
+    return _bundled("model-gallery/starter/cards")
+
+
+def catalog_folders(settings: Settings) -> list[Path]:
+    """Return the folders of cards, the built-in one first, so that the user's override it."""
+    return [builtin_cards_folder(), settings.models]
+
+
+def backend_folders(settings: Settings) -> list[Path]:
+    """Return the folders of backends, the built-in one first, so that the user's override it."""
+    return [builtin_backends_folder(), *settings.backends]
+
+
+def displayed_default(name: str) -> str:
+    """Return the default of the setting `name` as help texts and docs show it."""
+    if name == "models":
+        return "~/.local/share/localai/models"
+    default = Settings.model_fields[name].default
+    if name == "keep_alive":
+        return format_duration(default)
+    if isinstance(default, bool):
+        return str(default).lower()
+    return "" if default in (None, ()) else f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _bundled(relative: str) -> Path:
+    # A wheel carries these folders inside the package, a checkout beside it.
+    inside = _PACKAGE / "bundled" / relative
+    return inside if inside.is_dir() else _PACKAGE.parent / relative
+
+
+def _create_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"models: cannot create the folder {folder}: {error.strerror}; "
+            f"give another one with --models",
+            param="models",
+        ) from error
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: is not valid YAML: {error}") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: must hold `setting: value` lines, not a {type(data).__name__}")
+    return _relative_to(path.parent, {str(key): value for key, value in data.items()})
+
+
+def _relative_to(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
+    # A path in a file means the same wherever the program is started from.
+    anchored = dict(values)
+    for key in ("models", "runtime_dir"):
+        if isinstance(value := values.get(key), str):
+            anchored[key] = folder / Path(value).expanduser()
+    if isinstance(several := _split_folders(values.get("backends")), list):
+        anchored["backends"] = [
+            folder / Path(one).expanduser() if isinstance(one, str) else one for one in several
+        ]
+    return anchored
+
+
+def _refuse_unknown(values: Mapping[str, Any], source: str) -> None:
+    for key in values:
+        if key not in Settings.model_fields:
+            hint = nearest(key, Settings.model_fields)
+            raise ConfigError(f"{source}: there is no setting '{key}'.{hint}", param=key)
+
+
+def _sources(
+    flags: Mapping[str, Any], env: Mapping[str, Any], file: Mapping[str, Any], path: Path | None
+) -> dict[str, str]:
+    """Return where each set key came from, in words."""
+    return (
+        {key: str(path) for key in file}
+        | {key: f"the variable {ENV_PREFIX}{key.upper()}" for key in env}
+        | {key: f"the flag --{key.replace('_', '-')}" for key in flags}
+    )
+
+
+def _config_error(error: ValidationError, sources: Mapping[str, str]) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    key = str(first["loc"][0]) if first["loc"] else "settings"
+    reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    value = first["input"]
+    shown = "for ever" if value == math.inf else repr(value)
+    return ConfigError(
+        f"{key} = {shown} (from {sources.get(key, 'the defaults')}): {reason}", param=key
+    )

@@ -1,0 +1,101 @@
+"""`python -m localai.worker FOLDER`: run the worker that `FOLDER/launch.json` describes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import traceback
+from pathlib import Path
+
+import uvicorn
+import uvloop
+from pydantic import BaseModel
+
+from localai.errors import LocalAIError
+from localai.protocol.launch import Failed, LaunchSpec, Loading, Ready
+from localai.protocol.manifest import read_manifest
+from localai.worker.backend import Backend
+from localai.worker.host import create_worker_app
+from localai.worker.lifeline import die_with_parent
+from localai.worker.loading import import_backend
+
+DRAIN_SECONDS = 5
+"""How long running answers may take after SIGTERM before they are cut."""
+
+
+def main() -> int:
+    """Run a worker until it is told to end; returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    spec = LaunchSpec.model_validate_json((Path(sys.argv[1]) / "launch.json").read_bytes())
+    if spec.parent_pid is not None:
+        die_with_parent(spec.parent_pid)
+    return uvloop.run(_run(spec))
+
+
+async def _run(spec: LaunchSpec) -> int:
+    _tell(spec, Loading())
+    try:
+        backend = _create_backend(spec)
+        info = await backend.load()
+    except Exception as error:
+        traceback.print_exc()
+        _tell(spec, _failure(error))
+        return 1
+    server = _Server(uvicorn.Config(create_worker_app(backend, info), **_UVICORN))
+    server.on_started = lambda: _tell(spec, Ready(info=info))
+    try:
+        await server.serve(sockets=[_listen(spec.socket)])
+    finally:
+        await backend.unload()
+    return 0
+
+
+_UVICORN: dict[str, object] = {
+    "http": "httptools",
+    "lifespan": "off",
+    "access_log": False,
+    "log_config": None,
+    "log_level": "warning",
+    "timeout_keep_alive": 3600,
+    "timeout_graceful_shutdown": DRAIN_SECONDS,
+    "server_header": False,
+    "date_header": False,
+}
+
+
+class _Server(uvicorn.Server):
+    def on_started(self) -> None:
+        """Called once, when the socket accepts connections."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.on_started()
+
+
+def _create_backend(spec: LaunchSpec) -> Backend:
+    return import_backend(spec.backend, read_manifest(spec.backend))(spec)
+
+
+def _listen(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(str(path))
+    sock.listen(1024)
+    return sock
+
+
+def _failure(error: Exception) -> Failed:
+    if isinstance(error, LocalAIError):
+        return Failed(phase="load", message=error.message, code=error.code)
+    return Failed(phase="load", message=f"{type(error).__name__}: {error}")
+
+
+def _tell(spec: LaunchSpec, status: BaseModel) -> None:
+    if spec.status_fd is not None:
+        os.write(spec.status_fd, status.model_dump_json().encode() + b"\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The starter chat model: its facts, its training, its export and its measurement."""
