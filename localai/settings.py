@@ -33,6 +33,10 @@ def _expand_home(value: object) -> object:
     return Path(value).expanduser() if isinstance(value, str | Path) and str(value) else value
 
 
+def _lower_case(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 Folder = Annotated[Path, BeforeValidator(_expand_home)]
 Folders = Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(_split_folders)]
 
@@ -41,46 +45,56 @@ class Settings(BaseSettings):
     """What a start of the gateway can be told; `load_settings` reads it from all its sources."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, extra="forbid", frozen=True, nested_model_default_partial_update=False
+        env_prefix=ENV_PREFIX,
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=False,
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on")
-    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one"
+    )
     models: Folder = Field(
         default_factory=default_models_folder, description="Folder with your model cards"
     )
-    backends: Folders = Field((), description="More folders with backends, beside the built-in one")
-    max_body_mib: float = Field(64, gt=0, description="Largest request body, in MiB")
-    max_json_depth: int = Field(64, ge=1, le=500, description="Deepest nesting of a JSON body")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severity that is logged"
+    backends: Folders = Field(
+        default=(), description="More folders with backends, beside the built-in one"
     )
+    max_body_mib: float = Field(default=64, gt=0, description="Largest request body, in MiB")
+    max_json_depth: int = Field(
+        default=64, ge=1, le=500, description="Deepest nesting of a JSON body"
+    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(_lower_case)
+    ] = Field(default="info", description="Least severity that is logged")
     keep_alive: Duration = Field(
-        300.0, description="How long an idle model stays loaded where its card does not say"
+        default=300.0, description="How long an idle model stays loaded where its card does not say"
     )
     drain_timeout: float = Field(
-        30.0, ge=0, description="Seconds that running calls may take to end after SIGTERM"
+        default=30.0, ge=0, description="Seconds that running calls may take to end after SIGTERM"
     )
     load_cooldown: float = Field(
-        5.0,
+        default=5.0,
         ge=0,
-        description="Seconds a failed load is remembered; doubles with each failure, up to 5 minutes",
+        description="Seconds a failed load is remembered; doubles each time, up to 5 minutes",
     )
     runtime_dir: Folder | None = Field(
-        None,
-        description="Folder for the workers' sockets; default `$XDG_RUNTIME_DIR` or the temp folder",
+        default=None,
+        description="Folder for the workers' sockets; else `$XDG_RUNTIME_DIR` or the temp folder",
     )
     default_chat: str | None = Field(
-        None, description="Model that answers chat calls which name none"
+        default=None, description="Model that answers chat calls which name none"
     )
     default_completion: str | None = Field(
-        None, description="Model that answers completion calls which name none"
+        default=None, description="Model that answers completion calls which name none"
     )
     reload_interval: float = Field(
-        1.0, gt=0, description="Seconds between two looks at the folders of cards"
+        default=1.0, gt=0, description="Seconds between two looks at the folders of cards"
     )
     lenient: bool = Field(
-        False, description="Ignore parameters that a model cannot honour instead of refusing them"
+        default=False,
+        description="Ignore parameters that a model cannot honour instead of refusing them",
     )
 
     def default_models(self) -> dict[str, str]:
@@ -150,7 +164,13 @@ def displayed_default(name: str) -> str:
         return format_duration(default)
     if isinstance(default, bool):
         return str(default).lower()
-    return "" if default in (None, ()) else f"{default:g}" if isinstance(default, float) else str(default)
+    return (
+        ""
+        if default in (None, ())
+        else f"{default:g}"
+        if isinstance(default, float)
+        else str(default)
+    )
 
 
 def _bundled(relative: str) -> Path:

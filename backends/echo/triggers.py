@@ -1,4 +1,4 @@
-"""Faults and behaviour on request: `[[delay=0.5]]` in a prompt, or the same names as card options."""
+"""Faults and behaviour on request: `[[delay=0.5]]` in a prompt, or the same names as options."""
 
 from __future__ import annotations
 

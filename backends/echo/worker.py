@@ -175,9 +175,7 @@ def _wanted_tool(request: ChatRequest, triggers: Triggers) -> dict[str, Any] | N
     return None
 
 
-async def _call_tool(
-    index: int, tool: dict[str, Any], text: str
-) -> AsyncGenerator[Event, None]:
+async def _call_tool(index: int, tool: dict[str, Any], text: str) -> AsyncGenerator[Event, None]:
     arguments = orjson.dumps(sample_value(tool.get("parameters") or {}, text)).decode()
     half = len(arguments) // 2
     yield ToolCallDelta(0, "", f"call_echo_{index}", tool["name"], index)

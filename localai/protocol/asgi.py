@@ -1,4 +1,4 @@
-"""HTTP habits that the gateway and every worker share: bodies, error answers, callers that leave."""
+"""HTTP habits of the gateway and every worker: bodies, error answers, callers that leave."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import ValidationError
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -111,7 +112,9 @@ def parse_request(kind: type[RequestT], body: dict[str, Any]) -> RequestT:
         raise invalid_request(error) from None
 
 
-def json_response(payload: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_response(
+    payload: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     """Return `payload` as a JSON answer."""
     return Response(orjson.dumps(payload), status, headers, JSON)
 
@@ -138,7 +141,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     where = f"{request.method} {request.url.path}"
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("allow", "")
+        allowed = Headers(error.headers).get("allow", "")
         answer = error_response(MethodNotAllowed(f"{where} is not allowed; use {allowed}."))
         answer.headers["allow"] = allowed
         return answer
@@ -152,9 +155,18 @@ async def _on_client_gone(request: Request, error: Exception) -> Response:
 
 
 async def _on_unknown_error(request: Request, error: Exception) -> Response:
-    return error_response(
-        EngineFailed(f"Internal error: {type(error).__name__}: {error}. The log has the traceback.")
+    return error_response(internal_error(error))
+
+
+def internal_error(error: Exception) -> LocalAIError:
+    """Return the typed error for a mistake of our own."""
+    return EngineFailed(
+        f"Internal error: {type(error).__name__}: {error}. The log has the traceback."
     )
+
+
+CALLER_GONE = "the caller is gone"
+"""The message of the cancellation that `watch_caller` sends."""
 
 
 class CallerGone(Exception):
@@ -174,7 +186,7 @@ async def watch_caller(receive: Receive) -> AsyncIterator[None]:
     def on_message(watch: asyncio.Future[Message]) -> None:
         nonlocal gone
         gone = True
-        caller.cancel()
+        caller.cancel(CALLER_GONE)
 
     watch = asyncio.ensure_future(_next_message(receive))
     watch.add_done_callback(on_message)

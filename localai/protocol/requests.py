@@ -24,7 +24,7 @@ NO_EFFECT = frozenset(
         "prompt_cache_options", "moderation", "parallel_tool_calls", "prediction",
     }
 )  # fmt: skip
-"""Parameters that every backend may be sent: the host handles them or they do not change content."""
+"""Parameters that every backend may be sent: the host's own, or without effect on content."""
 
 
 class Wire(BaseModel):
@@ -140,9 +140,9 @@ class ChatRequest(Sampling):
     parallel_tool_calls: bool | None = None
     functions: list[dict[str, Any]] | None = None
     function_call: str | dict[str, Any] | None = None
-    reasoning_effort: (
-        Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
-    ) = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = (
+        None
+    )
     verbosity: Literal["low", "medium", "high"] | None = None
     modalities: list[Literal["text", "audio"]] | None = None
     audio: dict[str, Any] | None = None
@@ -187,9 +187,9 @@ class CompletionRequest(Sampling):
         """Return the prompts one by one, each a text or a list of token ids."""
         if isinstance(self.prompt, str):
             return [self.prompt]
-        if isinstance(self.prompt[0], int):
-            return [[token for token in self.prompt if isinstance(token, int)]]
-        return [prompt for prompt in self.prompt if not isinstance(prompt, int)]
+        tokens = [part for part in self.prompt if isinstance(part, int)]
+        texts = [part for part in self.prompt if not isinstance(part, int)]
+        return [tokens] if tokens else list(texts)
 
 
 _DEFAULTS: dict[str, tuple[Any, ...]] = {

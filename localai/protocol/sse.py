@@ -5,15 +5,20 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html and OpenA
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
 
 from localai.errors import LocalAIError
 
+USAGE_HEADER = "x-localai-usage"
+"""A request with this header has its stream end with a usage comment, for the gateway's books."""
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 DONE = b"data: [DONE]\n\n"
 _END = b"\n\n"
+_USAGE = b": usage "
+_USAGE_FRAME = re.compile(rb"(?:^|(?<=\n\n)): usage (\d+) (\d+)\n\n")
 
 
 def data_frame(payload: dict[str, Any]) -> bytes:
@@ -24,6 +29,22 @@ def data_frame(payload: dict[str, Any]) -> bytes:
 def error_frame(error: LocalAIError) -> bytes:
     """Return the frame that ends a stream which failed after its first byte."""
     return data_frame(error.envelope())
+
+
+def usage_comment(prompt_tokens: int, completion_tokens: int) -> bytes:
+    """Return a comment frame with the token counts; clients pass over comments."""
+    return b"%b%d %d\n\n" % (_USAGE, prompt_tokens, completion_tokens)
+
+
+def take_usage(frames: bytes) -> tuple[bytes, tuple[int, int] | None]:
+    """Return `frames` without a usage comment, and its prompt and completion tokens."""
+    if _USAGE not in frames:
+        return frames, None
+    found = _USAGE_FRAME.search(frames)
+    if found is None:
+        return frames, None
+    rest = frames[: found.start()] + frames[found.end() :]
+    return rest, (int(found[1]), int(found[2]))
 
 
 def is_terminal(frames: bytes) -> bool:

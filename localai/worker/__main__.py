@@ -7,11 +7,13 @@ import os
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
 import uvloop
 from pydantic import BaseModel
+from starlette.applications import Starlette
 
 from localai.errors import LocalAIError
 from localai.protocol.launch import Failed, LaunchSpec, Loading, Ready
@@ -43,8 +45,8 @@ async def _run(spec: LaunchSpec) -> int:
         traceback.print_exc()
         _tell(spec, _failure(error))
         return 1
-    server = _Server(uvicorn.Config(create_worker_app(backend, info), **_UVICORN))
-    server.on_started = lambda: _tell(spec, Ready(info=info))
+    app = create_worker_app(backend, info)
+    server = _Server(_uvicorn_config(app), on_started=lambda: _tell(spec, Ready(info=info)))
     try:
         await server.serve(sockets=[_listen(spec.socket)])
     finally:
@@ -52,26 +54,31 @@ async def _run(spec: LaunchSpec) -> int:
     return 0
 
 
-_UVICORN: dict[str, object] = {
-    "http": "httptools",
-    "lifespan": "off",
-    "access_log": False,
-    "log_config": None,
-    "log_level": "warning",
-    "timeout_keep_alive": 3600,
-    "timeout_graceful_shutdown": DRAIN_SECONDS,
-    "server_header": False,
-    "date_header": False,
-}
+def _uvicorn_config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        timeout_keep_alive=3600,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        server_header=False,
+        date_header=False,
+    )
 
 
 class _Server(uvicorn.Server):
-    def on_started(self) -> None:
-        """Called once, when the socket accepts connections."""
+    """Tells when the socket accepts connections."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.on_started()
+        self._on_started()
 
 
 def _create_backend(spec: LaunchSpec) -> Backend:

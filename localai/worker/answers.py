@@ -6,13 +6,14 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from localai.errors import EngineFailed, LocalAIError
 from localai.protocol import sse
 from localai.protocol.asgi import CallerGone, error_response, json_response, watch_caller
-from localai.protocol.events import Event
+from localai.protocol.events import Event, Usage
 from localai.worker.shapes import Shape
 
 log = logging.getLogger(__name__)
@@ -32,10 +33,13 @@ class Answer(Response):
         self._events = events
         self._shape = shape
         self._stream = stream
+        self._notes_usage = False
+        self._usage_comment = b""
         self._extra_headers = {"x-localai-ignored": ", ".join(ignored)} if ignored else {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call; ends quietly when the caller is gone."""
+        self._notes_usage = sse.USAGE_HEADER in Headers(scope=scope)
         try:
             async with watch_caller(receive), aclosing(self._events):
                 write = self._write_stream if self._stream else self._write_whole
@@ -76,12 +80,14 @@ class Answer(Response):
                 await self._write_event(first, send)
             async for event in self._events:
                 await self._write_event(event, send)
-            last = sse.DONE
+            last = self._usage_comment + sse.DONE
         except Exception as error:
             last = sse.error_frame(_typed(error))
         await send({"type": "http.response.body", "body": last, "more_body": False})
 
     async def _write_event(self, event: Event, send: Send) -> None:
+        if self._notes_usage and isinstance(event, Usage):
+            self._usage_comment = sse.usage_comment(event.prompt_tokens, event.completion_tokens)
         frames = b"".join(map(sse.data_frame, self._shape.chunks(event)))
         if frames:
             await send({"type": "http.response.body", "body": frames, "more_body": True})

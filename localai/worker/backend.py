@@ -35,7 +35,7 @@ class Backend(ABC):
         Raises LoadFailed with a sentence on what is wrong with the file or the options.
         """
 
-    async def unload(self) -> None:
+    async def unload(self) -> None:  # noqa: B027 - most engines end with their process
         """Give everything back."""
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[Event, None]:

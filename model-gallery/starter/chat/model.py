@@ -66,7 +66,8 @@ class Attention(nn.Module):
         return joined
 
     def _split(self, hidden: Tensor) -> Tensor:
-        return hidden.unflatten(-1, (self.shape.heads, -1)).transpose(1, 2)
+        parts = (*hidden.shape[:2], self.shape.heads, self.shape.head_width)
+        return hidden.view(parts).transpose(1, 2)
 
 
 class FeedForward(nn.Module):

@@ -26,9 +26,7 @@ class Sample:
 
 def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
     """Train the tokenizer; digits are left out so that each stays a token of its own."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer = dress(Tokenizer(models.BPE()))
     trainer = trainers.BpeTrainer(
         vocab_size=size,
         special_tokens=[AddedToken(name, special=True, normalized=False) for name in SPECIAL],
@@ -36,6 +34,13 @@ def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator((re.sub(r"\d", "", text) for text in texts), trainer)
+    return tokenizer
+
+
+def dress(tokenizer: Tokenizer) -> Tokenizer:
+    """Give a tokenizer the splitting of GPT-2, which the engine calls gpt-2."""
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 
 
@@ -56,8 +61,7 @@ class ConversationEncoder:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._start = tokenizer.token_to_id(MESSAGE_START)
-        self._end = tokenizer.token_to_id(MESSAGE_END)
+        (self._start,), (self._end,) = encode_plain(tokenizer, [MESSAGE_START, MESSAGE_END])
         names = ("system", "user", "assistant")
         heads = encode_plain(tokenizer, [f"{name}\n" for name in names])
         self._heads = dict(zip(names, heads, strict=True))

@@ -15,6 +15,7 @@ from torch.nn import functional
 from .corpus import Corpus, tokenizer_texts
 from .export import write_gguf
 from .model import Llama, Shape
+from .say import say
 from .tokenizer import ConversationEncoder, Sample, train_tokenizer
 
 VOCABULARY = 2048
@@ -98,14 +99,15 @@ def learn(model: Llama, stream: Iterator[Batch], steps: int) -> None:
         batch = next(stream)
         loss = functional.cross_entropy(model(batch.ids, batch.wanted), batch.targets)
         model.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for part in (*chosen, *schedules):
-            part.step()
+        for optimizer, schedule in zip(chosen, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
         seen += batch.ids.numel()
         if step % 50 == 0 or step == steps - 1:
             spent = time.monotonic() - began
-            print(f"step {step} loss {loss.item():.4f} tokens {seen} {spent:.0f} s", flush=True)
+            say(f"step {step} loss {loss.item():.4f} tokens {seen} {spent:.0f} s")
 
 
 def train(path: Path, steps: int, seed: int) -> None:
@@ -115,7 +117,7 @@ def train(path: Path, steps: int, seed: int) -> None:
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(tokenizer_texts(seed), VOCABULARY)
     model = Llama(Shape(vocabulary=tokenizer.get_vocab_size()))
-    print(f"{sum(weight.numel() for weight in model.parameters())} parameters", flush=True)
+    say(f"{sum(weight.numel() for weight in model.parameters())} parameters")
     stream = batches(Corpus(seed), ConversationEncoder(tokenizer), seed)
     learn(model, stream, steps)
     write_gguf(path, model, tokenizer)

@@ -1,0 +1,93 @@
+"""Builds the gateway's ASGI app."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from localai import __version__
+from localai.api import health
+from localai.api.admin import workers
+from localai.api.gateway import Gateway
+from localai.api.metrics import Metrics
+from localai.api.openai import models, text
+from localai.api.paths import ForgivingPaths
+from localai.api.records import RequestRecords
+from localai.cards.catalog import Catalog
+from localai.pool.launchers.process import ProcessLauncher
+from localai.pool.pool import Pool
+from localai.pool.state import Policy
+from localai.protocol.asgi import install_error_handlers
+from localai.protocol.manifest import read_manifests
+from localai.settings import Settings, backend_folders, catalog_folders
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the gateway as an ASGI app; two apps share nothing.
+
+    Raises ConfigError when a backend's manifest cannot be read.
+    """
+    gateway = _create_gateway(settings)
+    app = FastAPI(
+        title="LocalAI",
+        version=__version__,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        redoc_url=None,
+    )
+    app.state.gateway = gateway
+    for router in (text.router, models.router):
+        app.include_router(router, prefix="/v1")
+        app.include_router(router, include_in_schema=False)
+    for router in (health.router, workers.router):
+        app.include_router(router)
+    install_error_handlers(app)
+    app.add_middleware(RequestRecords, count=gateway.metrics.count)
+    app.add_middleware(ForgivingPaths)
+    return app
+
+
+def _create_gateway(settings: Settings) -> Gateway:
+    manifests = read_manifests(*backend_folders(settings))
+    catalog = Catalog(catalog_folders(settings), manifests, settings.default_models())
+    catalog.refresh()
+    pool = Pool(
+        ProcessLauncher(settings.runtime_dir),
+        policy=Policy(cooldown=settings.load_cooldown),
+        keep_alive=settings.keep_alive,
+        lenient=settings.lenient,
+    )
+    return Gateway(settings, catalog, pool, Metrics(pool.views))
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    gateway: Gateway = app.state.gateway
+    running = asyncio.create_task(gateway.pool.run(), name="pool")
+    reloading = asyncio.create_task(_reload(gateway), name="reload")
+    try:
+        yield
+    finally:
+        reloading.cancel()
+        await gateway.pool.close()
+        running.cancel()
+        await asyncio.wait({reloading, running})
+
+
+async def _reload(gateway: Gateway) -> None:
+    """Take up changed cards until cancelled; one bad moment of the disk does not end it."""
+    while True:
+        await asyncio.sleep(gateway.settings.reload_interval)
+        try:
+            gateway.catalog.refresh()
+        except OSError as error:
+            log.error("the cards cannot be read: %s", error)
+        gateway.pool.retire_all_but(gateway.catalog.cards())

@@ -1,0 +1,38 @@
+"""What the routes of one app share: settings, cards, pool, metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from starlette.requests import Request
+
+from localai.api.metrics import Metrics
+from localai.cards.catalog import Catalog
+from localai.pool.pool import Pool
+from localai.protocol.asgi import BodyLimits
+from localai.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Everything a route needs; one per app, never global."""
+
+    settings: Settings
+    catalog: Catalog
+    pool: Pool
+    metrics: Metrics
+
+    @property
+    def body_limits(self) -> BodyLimits:
+        """The most that a request's body may have."""
+        return BodyLimits(int(self.settings.max_body_mib * 2**20), self.settings.max_json_depth)
+
+
+def gateway_of(request: Request) -> Gateway:
+    """Return the gateway that `request` came to."""
+    app = request.app
+    assert isinstance(app, FastAPI)
+    gateway = app.state.gateway
+    assert isinstance(gateway, Gateway)
+    return gateway

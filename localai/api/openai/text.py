@@ -1,0 +1,42 @@
+"""`POST /v1/chat/completions` and `POST /v1/completions`."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from localai.api.gateway import gateway_of
+from localai.api.openai.bodies import resolve_body
+from localai.api.relay import Relay
+from localai.protocol.asgi import parse_request, read_json_object
+from localai.protocol.capabilities import ROUTES, Capability
+from localai.protocol.requests import ChatRequest, CompletionRequest, Sampling
+
+router = APIRouter(tags=["text"])
+
+
+def _body_schema(kind: type[Sampling]) -> dict[str, object]:
+    content = {"application/json": {"schema": kind.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+@router.post("/chat/completions", response_class=Response, openapi_extra=_body_schema(ChatRequest))
+async def create_chat_completion(request: Request) -> Response:
+    """Answer a conversation, whole or streamed."""
+    return await _answer(request, Capability.CHAT, ChatRequest)
+
+
+@router.post("/completions", response_class=Response, openapi_extra=_body_schema(CompletionRequest))
+async def create_completion(request: Request) -> Response:
+    """Continue a text, whole or streamed."""
+    return await _answer(request, Capability.COMPLETION, CompletionRequest)
+
+
+async def _answer(request: Request, capability: Capability, kind: type[Sampling]) -> Response:
+    gateway = gateway_of(request)
+    body = await read_json_object(request, gateway.body_limits)
+    asked = parse_request(kind, body)
+    card = gateway.catalog.resolve(asked.model, capability)
+    resolved = resolve_body(body, kind, card.card.defaults, card.name)
+    return Relay(gateway.pool, card, ROUTES[capability], resolved)

@@ -1,0 +1,153 @@
+"""What each name means: a pure function of the cards in order of their folders and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from localai.cards.aliases import DEFAULT_ALIASES
+from localai.cards.problems import Problem
+from localai.cards.resolved import ResolvedCard
+from localai.errors import InvalidRequest, ModelNotFound, nearest
+from localai.protocol.capabilities import Capability
+
+STARTER_CHAT = "starter-chat"
+ECHO_BACKEND = "echo"
+
+
+@dataclass(frozen=True)
+class Index:
+    """Cards by name, names by alias, and the default card of each capability."""
+
+    cards: Mapping[str, ResolvedCard]
+    aliases: Mapping[str, str]
+    defaults: Mapping[Capability, ResolvedCard]
+    chosen: Mapping[Capability, str]
+    """The defaults that the settings ask for."""
+    clashes: tuple[Problem, ...]
+
+    def resolve(self, name: str | None, capability: Capability) -> ResolvedCard:
+        """Return the card that answers calls of `capability` for `name`."""
+        found = self.find(name) if name else self._default(capability)
+        if capability in found.capabilities:
+            return found
+        raise InvalidRequest(
+            f"The model '{name or found.name}' cannot do '{capability}'.{self._able(capability)}",
+            param="model",
+            code="unsupported_capability",
+        )
+
+    def find(self, name: str) -> ResolvedCard:
+        """Return the card by name, alias, or either of them before a `:tag`."""
+        for candidate in (name, name.rpartition(":")[0]):
+            found = self.cards.get(self.aliases.get(candidate, candidate))
+            if found is not None:
+                return found
+        hint = nearest(name, [*self.cards, *self.aliases])
+        raise ModelNotFound(
+            f"There is no model '{name}'.{hint} GET /v1/models lists all models.", param="model"
+        )
+
+    def _default(self, capability: Capability) -> ResolvedCard:
+        if capability in self.defaults:
+            return self.defaults[capability]
+        if capability in self.chosen:
+            raise ModelNotFound(
+                f"The setting default_{capability} names '{self.chosen[capability]}', but there is "
+                "no such model. GET /v1/models lists all models.",
+                param="model",
+            )
+        raise ModelNotFound(
+            f"The request names no model, and there is none for '{capability}': add a card.",
+            param="model",
+        )
+
+    def _able(self, capability: Capability) -> str:
+        default = self.defaults.get(capability)
+        able = [default] if default and capability in default.capabilities else []
+        able += [card for card in self.cards.values() if capability in card.capabilities]
+        return f" Use '{able[0].name}' instead." if able else " No model here can: add a card."
+
+
+def build_index(
+    folders: Sequence[Sequence[ResolvedCard]], chosen: Mapping[Capability, str]
+) -> Index:
+    """Return the meaning of every name in the cards of `folders`; later folders win."""
+    by_name, same_names = _by_name(folders)
+    ranked = list(by_name.values())
+    aliases, same_aliases = _claimed_aliases(ranked, by_name)
+    defaults = _defaults(ranked, aliases, chosen)
+    for capability, card in defaults.items():
+        for alias in DEFAULT_ALIASES.get(capability, ()):
+            if alias not in by_name:
+                aliases.setdefault(alias, card.name)
+    named = {name: _with_aliases(card, aliases) for name, card in sorted(by_name.items())}
+    return Index(
+        cards=named,
+        aliases=aliases,
+        defaults={capability: named[card.name] for capability, card in defaults.items()},
+        chosen=dict(chosen),
+        clashes=(*same_names, *same_aliases),
+    )
+
+
+def _by_name(
+    folders: Sequence[Sequence[ResolvedCard]],
+) -> tuple[dict[str, ResolvedCard], list[Problem]]:
+    """Return the winner of each name, those of later folders first, and clashes in a folder."""
+    found: dict[str, ResolvedCard] = {}
+    clashes = []
+    for cards in reversed(folders):
+        here: dict[str, ResolvedCard] = {}
+        for card in cards:
+            first = here.setdefault(card.name, card)
+            if first is not card:
+                text = f"the name '{card.name}' is already taken by {first.path}"
+                clashes.append(Problem(card.path, None, text))
+        found = found | {name: card for name, card in here.items() if name not in found}
+    return found, clashes
+
+
+def _claimed_aliases(
+    ranked: Iterable[ResolvedCard], by_name: Mapping[str, ResolvedCard]
+) -> tuple[dict[str, str], list[Problem]]:
+    owners: dict[str, str] = {}
+    clashes = []
+    for card in ranked:
+        for alias in card.card.aliases:
+            owner = alias if alias in by_name else owners.setdefault(alias, card.name)
+            if owner != card.name:
+                taken = by_name[owner].path
+                text = f"the alias '{alias}' already leads to '{owner}' of {taken}"
+                clashes.append(Problem(card.path, None, text))
+    return owners, clashes
+
+
+def _defaults(
+    ranked: Sequence[ResolvedCard], aliases: Mapping[str, str], chosen: Mapping[Capability, str]
+) -> dict[Capability, ResolvedCard]:
+    by_name = {card.name: card for card in ranked}
+    defaults = {}
+    for capability in Capability:
+        if capability in chosen:
+            name = chosen[capability]
+            candidates = [by_name[n] for n in (name, aliases.get(name, name)) if n in by_name]
+        else:
+            candidates = sorted(
+                (card for card in ranked if capability in card.capabilities), key=_default_rank
+            )
+        if candidates:
+            defaults[capability] = candidates[0]
+    return defaults
+
+
+def _default_rank(card: ResolvedCard) -> tuple[bool, bool, bool]:
+    # Echo answers nonsense, so it is never the default while a model can answer.
+    is_builtin = card.source == "builtin"
+    return card.card.backend == ECHO_BACKEND, is_builtin, card.name != STARTER_CHAT and is_builtin
+
+
+def _with_aliases(card: ResolvedCard, aliases: Mapping[str, str]) -> ResolvedCard:
+    leading = [alias for alias, name in aliases.items() if name == card.name]
+    own = [alias for alias in card.card.aliases if alias in leading]
+    return replace(card, aliases=(*own, *sorted(set(leading) - set(own))))

@@ -1,0 +1,52 @@
+"""Where a card's model file is on this machine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from localai.cards.resolved import ResolvedCard
+from localai.errors import LoadFailed
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+
+
+def resolve_model_path(resolved: ResolvedCard) -> Path | None:
+    """Return the path of the card's model, None for a backend that needs none.
+
+    Raises LoadFailed when the reference is not a local file or the file is not there.
+    """
+    reference = resolved.card.model
+    if reference is None:
+        return None
+    path = _local_path(reference, resolved)
+    if not path.exists():
+        raise _failure(
+            resolved, f"its file {path} does not exist: put it there, or correct 'model'"
+        )
+    return path
+
+
+def _local_path(reference: str, resolved: ResolvedCard) -> Path:
+    scheme = _SCHEME.match(reference)
+    if scheme is None:
+        path = Path(reference).expanduser()
+    elif scheme[1].lower() == "file":
+        path = Path(unquote(urlsplit(reference).path))
+    else:
+        raise _failure(
+            resolved,
+            f"'{reference}' is not a local file, and this version reads local files only: "
+            "download the file and write its path as 'model'",
+        )
+    # Resolved, because a worker starts in a folder of its own.
+    return (resolved.path.parent / path).resolve()
+
+
+def _failure(resolved: ResolvedCard, reason: str) -> LoadFailed:
+    return LoadFailed(
+        f"The model '{resolved.name}' cannot be loaded: {reason} in {resolved.path}.",
+        param="model",
+        details={"phase": "files"},
+    )

@@ -1,0 +1,46 @@
+"""What is wrong in a card, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from localai.errors import CardError
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a card's file."""
+
+    path: Path
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        where = str(self.path) if self.line is None else f"{self.path}:{self.line}"
+        return f"{where}: {self.message}"
+
+    def error(self) -> CardError:
+        """Return the problem as the exception of the tree."""
+        return CardError(self.message, path=str(self.path), line=self.line)
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """One thing that is wrong at a place inside a card, before its line is known."""
+
+    location: Location
+    message: str
+
+
+def dotted(location: Location) -> str:
+    """Return `limits.queue` or `files[0].uri` for a place inside a card."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            path += f".{part}" if path else part
+    return path

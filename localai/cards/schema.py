@@ -1,0 +1,112 @@
+"""The card: which file a model is, which backend runs it, and how."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from localai.cards.parameters import AsParameters
+from localai.durations import Duration
+from localai.protocol.capabilities import Capability
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._:-]*(?:/[A-Za-z0-9][A-Za-z0-9._:-]*)*"
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(_NAME, name) or len(name) > 200:
+        raise ValueError(
+            f"{name!r} cannot be a model's name: use letters, digits and '.', '_', '-', ':', '/', "
+            "starting with a letter or digit"
+        )
+    return name
+
+
+ModelName = Annotated[
+    str, AfterValidator(_check_name), Field(json_schema_extra={"pattern": f"^{_NAME}$"})
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class CardFile(_Part):
+    """One more file that the model needs, and where it comes from."""
+
+    path: str = Field(description="Where the file is kept, relative to the card")
+    uri: str = Field(description="Where the file comes from")
+    sha256: str | None = Field(
+        default=None, pattern=r"^[0-9a-fA-F]{64}$", description="The file's checksum, in hex"
+    )
+
+
+class Limits(_Part):
+    """How much of the machine the model may take."""
+
+    max_concurrent: int = Field(
+        default=8, ge=1, le=1024, description="Calls answered at the same time"
+    )
+    queue: int = Field(default=64, ge=0, le=100_000, description="Calls that may wait for a turn")
+    queue_timeout: Duration = Field(default=300.0, description="Longest wait for a turn")
+    context: int | None = Field(
+        default=None, ge=1, description="Tokens of context; fills option `n_ctx`"
+    )
+
+
+class Card(_Part):
+    """A model, as its YAML file describes it."""
+
+    name: ModelName = Field(description="What callers write in `model`")
+    aliases: tuple[ModelName, ...] = Field(default=(), description="More names for the same model")
+    description: str = Field(default="", description="What the model is, for people")
+    capabilities: tuple[Capability, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="What callers may ask for; default: all its backend can do",
+    )
+    backend: str = Field(description="Which engine runs the model")
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The model's file: a path, absolute or from the card's folder",
+    )
+    files: tuple[CardFile, ...] = Field(default=(), description="More files that the model needs")
+    fallback: ModelName | None = Field(
+        default=None, description="Model that answers until this one's files are there"
+    )
+    defaults: Annotated[dict[str, Any], AsParameters()] = Field(
+        default={}, description="Parameters for calls that leave them out"
+    )
+    limits: Limits = Field(
+        default=Limits(), description="How much of the machine the model may take"
+    )
+    keep_alive: Duration | None = Field(
+        default=None,
+        description="How long the model stays loaded when idle; 0 unloads at once, -1 never",
+    )
+    options: dict[str, Any] = Field(default={}, description="Options of the backend")
+    lenient: bool = Field(
+        default=False,
+        description="Ignore parameters that the model cannot honour instead of refusing them",
+    )
+
+    @property
+    def digest(self) -> str:
+        """Return a checksum of the content: a changed card has another, comments do not count."""
+        return content_digest(self.model_dump(mode="json"))
+
+    @property
+    def is_pinned(self) -> bool:
+        """Tell whether the model stays loaded for ever."""
+        return self.keep_alive == math.inf
+
+
+def content_digest(content: object) -> str:
+    """Return the sha256 of JSON data, independent of the order of its keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

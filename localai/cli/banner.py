@@ -1,0 +1,66 @@
+"""What `localai run` says when the gateway is ready."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from localai import __version__
+from localai.cards.catalog import Catalog
+from localai.cards.problems import Problem
+from localai.cards.resolved import ResolvedCard
+from localai.protocol.capabilities import ROUTES, Capability
+
+_EXAMPLES = {
+    Capability.CHAT: {"messages": [{"role": "user", "content": "Hello!"}]},
+    Capability.COMPLETION: {"prompt": "Hello"},
+}
+
+
+def render_banner(url: str, catalog: Catalog) -> str:
+    """Return the address, the models, one line to try, and the cards that are broken."""
+    lines = [f"LocalAI {__version__} listens on {url}", ""]
+    lines += _models(catalog)
+    lines += _try(url, catalog)
+    lines += [
+        f"Broken card: {Problem(one.path, one.line, one.message)}" for one in catalog.errors()
+    ]
+    return "\n".join(lines)
+
+
+def _models(catalog: Catalog) -> Iterator[str]:
+    cards = catalog.cards()
+    if not cards:
+        yield "There is no model yet: put a card into the models folder, or use `localai pull`."
+        return
+    yield "Models:"
+    width = max(len(card.name) for card in cards)
+    for card in cards:
+        yield f"  {card.name.ljust(width)}  {_remarks(card, catalog)}"
+
+
+def _remarks(card: ResolvedCard, catalog: Catalog) -> str:
+    remarks = [card.card.backend]
+    default_for = [c.value for c in Capability if _is_default(card, c, catalog)]
+    if default_for:
+        remarks.append(f"default for {' and '.join(default_for)}")
+    if card.aliases:
+        count = len(card.aliases)
+        remarks.append(f"{count} alias{'es' if count > 1 else ''}")
+    return ", ".join(remarks)
+
+
+def _is_default(card: ResolvedCard, capability: Capability, catalog: Catalog) -> bool:
+    default = catalog.default(capability)
+    return default is not None and default.name == card.name
+
+
+def _try(url: str, catalog: Catalog) -> Iterator[str]:
+    for capability, body in _EXAMPLES.items():
+        if catalog.default(capability) is not None:
+            yield "Try:"
+            yield (
+                f"  curl {url}{ROUTES[capability]} -H 'content-type: application/json' "
+                f"-d '{json.dumps(body)}'"
+            )
+            return

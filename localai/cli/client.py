@@ -1,0 +1,156 @@
+"""What the client commands say to a running gateway, and how its errors come back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+import click
+
+from localai.errors import LocalAIError
+
+if TYPE_CHECKING:
+    import httpx2
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+_KEY_VARIABLES = ("LOCALAI_API_KEY", "OPENAI_API_KEY")
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+
+class GatewayUnreachable(LocalAIError):
+    """Nothing answers at the gateway's address."""
+
+
+class GatewayRefused(LocalAIError):
+    """The gateway answered with an error."""
+
+
+def url_option(command: _Decorated) -> _Decorated:
+    """Add `--url`, the address of the gateway, to a command."""
+    option = click.option(
+        "--url",
+        envvar="LOCALAI_URL",
+        default=DEFAULT_URL,
+        show_default=True,
+        show_envvar=True,
+        help="Address of the running gateway",
+    )
+    return option(command)
+
+
+class Gateway:
+    """A running gateway, reached over HTTP."""
+
+    def __init__(self, url: str, key: str | None = None) -> None:
+        self.url = url.rstrip("/").removesuffix("/v1")
+        self._key = key if key is not None else _key_of_environment()
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return the JSON object that the gateway answers to a GET."""
+        return self._call("GET", path)
+
+    def delete(self, path: str) -> dict[str, Any]:
+        """Return the JSON object that the gateway answers to a DELETE."""
+        return self._call("DELETE", path)
+
+    def stream_chat(self, body: Mapping[str, Any]) -> Generator[str, None, None]:
+        """Yield the answer's text piece by piece; closing the iterator stops the answer."""
+        asked = {**body, "stream": True}
+        with (
+            self._client() as client,
+            client.stream("POST", "/v1/chat/completions", json=asked) as response,
+        ):
+            _raise_for_error(response)
+            yield from read_answer(response.iter_lines())
+
+    def _call(self, method: str, path: str) -> dict[str, Any]:
+        with self._client() as client:
+            response = client.request(method, path)
+            _raise_for_error(response)
+            answer = _json_object(response.text)
+            if answer is None:
+                raise GatewayRefused(f"{self.url} does not answer like a LocalAI gateway.")
+            return answer
+
+    @contextmanager
+    def _client(self) -> Iterator[httpx2.Client]:
+        import httpx2
+
+        headers = {"authorization": f"Bearer {self._key}"} if self._key else {}
+        # A model may take minutes to load before its first word.
+        timeout = httpx2.Timeout(None, connect=5)
+        try:
+            # The gateway is this machine's own: a proxy of the environment must not stand between.
+            with httpx2.Client(
+                base_url=self.url, headers=headers, timeout=timeout, trust_env=False
+            ) as client:
+                yield client
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            raise GatewayUnreachable(
+                f"No gateway answers at {self.url}: start one with `localai run`, "
+                "or name another with --url."
+            ) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            reason = str(error) or type(error).__name__
+            raise GatewayUnreachable(f"The call to {self.url} failed: {reason}.") from error
+
+
+def model_path(name: str) -> str:
+    """Return `name` as a part of a URL's path, with its slashes and colons escaped."""
+    return quote(name, safe="")
+
+
+def read_answer(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the text of a streamed chat answer.
+
+    Raises GatewayRefused for an error frame, and for a stream that ends before its end.
+    """
+    for line in lines:
+        if not line.startswith("data:"):
+            continue
+        data = line.removeprefix("data:").strip()
+        if data == "[DONE]":
+            return
+        if text := _text_of_frame(data):
+            yield text
+    raise GatewayRefused("The answer broke off: the gateway or the model ended.")
+
+
+def _text_of_frame(data: str) -> str:
+    frame = _json_object(data)
+    if frame is None:
+        raise GatewayRefused(f"The gateway sent a frame that is no JSON object: {data[:80]}")
+    if "error" in frame:
+        raise GatewayRefused(_error_message(frame) or "The gateway reported an error.")
+    choices = frame.get("choices") or [{}]
+    return str((choices[0].get("delta") or {}).get("content") or "")
+
+
+def _raise_for_error(response: httpx2.Response) -> None:
+    if response.status_code < 400:
+        return
+    text = response.read().decode("utf-8", "replace")
+    message = _error_message(_json_object(text) or {})
+    raise GatewayRefused(message or f"The gateway answered {response.status_code}: {text[:200]}")
+
+
+def _error_message(answer: Mapping[str, Any]) -> str | None:
+    error = answer.get("error")
+    message = error.get("message") if isinstance(error, dict) else error
+    return message if isinstance(message, str) and message else None
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _key_of_environment() -> str | None:
+    return next((os.environ[name] for name in _KEY_VARIABLES if os.environ.get(name)), None)

@@ -1,0 +1,109 @@
+"""A conversation with a model, independent of where its lines come from and go to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from localai.errors import LocalAIError
+
+HELP = """\
+/clear   forget the conversation
+/bye     leave (Ctrl-D does the same)
+/help    show this list
+Ctrl-C   stop the answer"""
+
+# What a model writes must not move the cursor, recolour or rename the person's terminal.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class ChatStream(Protocol):
+    """Anything that streams the text of an answer to a chat request."""
+
+    def stream_chat(self, body: Mapping[str, Any]) -> Generator[str, None, None]:
+        """Yield the answer's text piece by piece."""
+        ...
+
+
+@dataclass
+class Conversation:
+    """The messages so far, and the parameters that every call of it carries."""
+
+    model: str | None = None
+    system: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    messages: list[dict[str, str]] = field(default_factory=list)
+
+    def body(self, question: str) -> dict[str, Any]:
+        """Return the chat request that asks `question` after all that was said."""
+        system = [{"role": "system", "content": self.system}] if self.system else []
+        asked = [{"role": "user", "content": question}]
+        body = {"messages": [*system, *self.messages, *asked], **self.parameters}
+        return body if self.model is None else {"model": self.model, **body}
+
+    def keep(self, question: str, answer: str) -> None:
+        """Add an exchange, whole or as far as it came."""
+        self.messages.append({"role": "user", "content": question})
+        self.messages.append({"role": "assistant", "content": answer})
+
+
+@dataclass
+class ChatSession:
+    """Asks for lines and streams answers until the person leaves."""
+
+    gateway: ChatStream
+    conversation: Conversation
+    read_line: Callable[[str], str]
+    write: Callable[[str], None]
+
+    def run(self) -> None:
+        """Talk until /bye or the end of the input; errors and Ctrl-C do not end it."""
+        while True:
+            try:
+                line = self.read_line(">>> ").strip()
+            except KeyboardInterrupt:
+                self.write("\nUse /bye to leave.\n")
+                continue
+            except EOFError:
+                self.write("\n")
+                return
+            if line == "/bye":
+                return
+            if line:
+                self._take(line)
+
+    def _take(self, line: str) -> None:
+        if line == "/clear":
+            self.conversation.messages.clear()
+            self.write("The conversation is forgotten.\n")
+        elif line == "/help":
+            self.write(f"{HELP}\n")
+        elif line.startswith("/"):
+            self.write(f"There is no command {line.split()[0]}; /help lists all.\n")
+        else:
+            self._answer(line)
+
+    def _answer(self, question: str) -> None:
+        pieces: list[str] = []
+        try:
+            # Closing the stream closes the connection, which is what stops the worker.
+            with closing(self.gateway.stream_chat(self.conversation.body(question))) as answer:
+                for piece in answer:
+                    pieces.append(piece)
+                    self.write(printable(piece))
+        except KeyboardInterrupt:
+            self.write(" [stopped]")
+        except LocalAIError as error:
+            # A failed exchange is not kept, so that the next call does not fail the same way.
+            self.write(f"{chr(10) if pieces else ''}Error: {error.message}\n")
+            return
+        self.write("\n")
+        self.conversation.keep(question, "".join(pieces))
+
+
+def printable(text: str) -> str:
+    """Return `text` without the control characters that would steer a terminal."""
+    return _CONTROLS.sub("", text)

@@ -1,0 +1,58 @@
+"""The web server that carries the gateway's app."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from localai.cli.failures import INTERRUPTED
+from localai.settings import Settings
+
+
+class GatewayServer(uvicorn.Server):
+    """Announces itself once it answers, and ends at once when asked a second time."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn's own forced end still waits for calls in their cleanup; a third one does not.
+        if self.force_exit:
+            os._exit(INTERRUPTED)
+        super().handle_exit(sig, frame)
+
+
+def serve(
+    app: FastAPI, listener: socket.socket, settings: Settings, announce: Callable[[], None]
+) -> int:
+    """Serve `app` until SIGTERM or SIGINT, let running calls end, and return the exit code."""
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
+    )
+    server = GatewayServer(config, announce)
+    # uvicorn raises the signals again when it is done: a drained gateway ended as it should.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    server.run(sockets=[listener])
+    return INTERRUPTED if server.force_exit else 0

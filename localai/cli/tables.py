@@ -1,0 +1,35 @@
+"""Plain text tables and the spellings of values in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def render_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return `rows` below `headings`, in columns as wide as their widest cell."""
+    lines = [headings, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    return "\n".join(
+        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def render_bytes(count: int | None) -> str:
+    """Return `1.5 GiB` for a number of bytes, `-` for None."""
+    if count is None:
+        return "-"
+    size, unit = float(count), 0
+    while size >= 1024 and unit < len(_UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{count} B"
+
+
+def render_some(names: Sequence[str], most: int = 3) -> str:
+    """Return the first `most` names and how many more there are, `-` for none."""
+    if not names:
+        return "-"
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" +{rest}" if rest > 0 else "")

@@ -1,0 +1,240 @@
+"""Starts a worker as a child process: own group, own socket folder, small environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from localai.errors import LoadFailed
+from localai.protocol.launch import Failed, LaunchSpec, Loading, WorkerInfo, parse_status
+
+TAIL_LINES = 40
+_TOLD_LINES = 8
+STOP_SECONDS = 8.0
+"""How long a process may take after SIGTERM before it is killed."""
+_LAST_OUTPUT_SECONDS = 1.0
+_CHUNK = 64 * 1024
+_PASSED_ON = frozenset(
+    {"HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "TZ"}
+)
+_PASSED_PREFIXES = (
+    "CUDA_", "GGML_", "GOMP_", "HIP_", "HSA_", "LLAMA_", "NVIDIA_", "OMP_", "ROCR_", "VK_",
+)  # fmt: skip
+
+
+class Process:
+    """A running worker process, seen from the gateway."""
+
+    def __init__(
+        self, child: asyncio.subprocess.Process, folder: Path, status: asyncio.StreamReader
+    ) -> None:
+        self._child = child
+        self._folder = folder
+        self._status = status
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._output = asyncio.create_task(self._keep_output())
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._child.pid
+
+    @property
+    def socket(self) -> Path:
+        """Where the worker listens."""
+        return self._folder / "socket"
+
+    async def ready(self, deadline: float, on_loading: Callable[[], None]) -> WorkerInfo:
+        """Return the worker's own description once it listens.
+
+        Raises LoadFailed with phase, cause of the end and last lines when it says that it failed,
+        when it dies, or when `deadline` seconds have passed. The process is gone then.
+        """
+        try:
+            async with asyncio.timeout(deadline):
+                return await self._read_status(on_loading)
+        except TimeoutError:
+            await self.stop(grace=0)
+            raise self.load_failure(
+                "load", f"The model was not ready within {deadline:g} seconds"
+            ) from None
+        except BaseException:
+            await asyncio.shield(asyncio.ensure_future(self.stop(grace=0)))
+            raise
+
+    async def _read_status(self, on_loading: Callable[[], None]) -> WorkerInfo:
+        phase = "launch"
+        while line := await self._status.readline():
+            message = parse_status(line)
+            if isinstance(message, Loading):
+                phase = "load"
+                on_loading()
+            elif isinstance(message, Failed):
+                await self.wait()
+                raise LoadFailed(message.message, code=message.code, details=self._details(phase))
+            else:
+                return message.info
+        await self.wait()
+        raise self.load_failure(phase, f"The worker ended while it was to {phase}")
+
+    def load_failure(self, phase: str, sentence: str) -> LoadFailed:
+        """Return the error for a worker that is gone and did not say why."""
+        return LoadFailed(f"{sentence}: {self.obituary()}", details=self._details(phase))
+
+    def _details(self, phase: str) -> dict[str, object]:
+        return {"phase": phase, "exit": self.exit_cause(), "last_lines": self.tail()}
+
+    def exit_cause(self) -> str:
+        """Say in words how the process ended."""
+        code = self._child.returncode
+        if code is None:
+            return "it still runs"
+        if code >= 0:
+            return f"it ended with exit code {code}"
+        name = signal.Signals(-code).name
+        hint = " (the kernel does this when memory runs out)" if name == "SIGKILL" else ""
+        return f"it was killed by {name}{hint}"
+
+    def obituary(self) -> str:
+        """Say how the process ended and what it printed last."""
+        lines = "\n".join(_telling(self.tail()))
+        return f"{self.exit_cause()}." + (f" Its last lines:\n{lines}" if lines else "")
+
+    def tail(self) -> list[str]:
+        """Return the last lines that the process printed."""
+        return list(self._tail)
+
+    def memory_bytes(self) -> int | None:
+        """Return the resident set of the process, None where it cannot be read."""
+        try:
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        except (OSError, IndexError):
+            return None
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    async def wait(self) -> int:
+        """Return the exit code once the process is gone and all its output read."""
+        code = await self._child.wait()
+        self._kill_group(signal.SIGKILL)  # what it started must not stay
+        # A grandchild that left the group may hold the pipe open for ever.
+        await asyncio.wait({self._output}, timeout=_LAST_OUTPUT_SECONDS)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        return code
+
+    async def stop(self, grace: float = STOP_SECONDS) -> int:
+        """End the process: SIGTERM, and SIGKILL after `grace` seconds."""
+        if grace > 0:
+            self._kill_group(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(grace):
+                    return await self.wait()
+            except TimeoutError:
+                pass
+        self._kill_group(signal.SIGKILL)
+        return await self.wait()
+
+    def _kill_group(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            return
+
+    async def _keep_output(self) -> None:
+        assert self._child.stdout is not None
+        rest = ""
+        while chunk := await self._child.stdout.read(_CHUNK):
+            *lines, rest = (rest + chunk.decode("utf-8", "replace")).split("\n")
+            self._tail.extend(lines)
+            rest = rest[-_CHUNK:]
+        if rest:
+            self._tail.append(rest)
+
+
+def _telling(tail: list[str]) -> list[str]:
+    """Return the lines that say most: a fatal error tells at its head, anything else at its end."""
+    fatal = [i for i, line in enumerate(tail) if line.startswith("Fatal Python error")]
+    return tail[fatal[0] : fatal[0] + _TOLD_LINES] if fatal else tail[-_TOLD_LINES:]
+
+
+class ProcessLauncher:
+    """Starts workers as children of this process, below one private folder."""
+
+    def __init__(self, runtime_dir: Path | None = None) -> None:
+        parent = runtime_dir or Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+        _sweep(parent)
+        self._root = Path(tempfile.mkdtemp(prefix=f"localai-{os.getpid()}-", dir=parent))
+
+    async def launch(self, spec: LaunchSpec) -> Process:
+        """Start a worker for `spec`; its socket and status pipe are filled in here."""
+        folder = Path(tempfile.mkdtemp(dir=self._root))
+        read_fd, write_fd = os.pipe()
+        try:
+            filled = spec.model_copy(
+                update={
+                    "socket": folder / "socket",
+                    "status_fd": write_fd,
+                    "parent_pid": os.getpid(),
+                }
+            )
+            (folder / "launch.json").write_text(filled.model_dump_json(), "utf-8")
+            child = await _spawn(folder, write_fd)
+        except BaseException:
+            os.close(read_fd)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            os.close(write_fd)
+        return Process(child, folder, await _read_pipe(read_fd))
+
+    def close(self) -> None:
+        """Remove the private folder."""
+        shutil.rmtree(self._root, ignore_errors=True)
+
+
+async def _spawn(folder: Path, status_fd: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "localai.worker", str(folder),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=folder,
+        env=worker_environment(os.environ),
+        pass_fds=(status_fd,),
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def worker_environment(environ: os._Environ[str] | dict[str, str]) -> dict[str, str]:
+    """Return what a worker may see of `environ`: paths, language, accelerator settings."""
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name in _PASSED_ON or name.startswith(_PASSED_PREFIXES)
+    }
+    return kept | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+
+
+async def _read_pipe(fd: int) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(fd, "rb", 0))
+    return reader
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the folders of gateways that were killed and could not do it themselves."""
+    for folder in parent.glob("localai-*-*"):
+        pid = folder.name.split("-")[1]
+        if (
+            pid.isdigit()
+            and not Path(f"/proc/{pid}").exists()
+            and folder.stat().st_uid == os.getuid()
+        ):
+            shutil.rmtree(folder, ignore_errors=True)
