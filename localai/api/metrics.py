@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -39,16 +40,22 @@ class Metrics:
         )
         self._registry.register(_PoolCollector(views))
 
+        # Looking a series up by its labels costs more than counting, so each is looked up once.
+        self._request_series = cache(self._requests.labels)
+        self._second_series = cache(self._seconds.labels)
+        self._first_byte_series = cache(self._first_byte.labels)
+        self._token_series = cache(self._tokens.labels)
+
     def count(self, record: Record) -> None:
         """Add one finished call."""
         route, model = record.route, record.model
-        self._requests.labels(route, model, str(record.status)).inc()
-        self._seconds.labels(route, model).observe(record.seconds)
+        self._request_series(route, model, str(record.status)).inc()
+        self._second_series(route, model).observe(record.seconds)
         if record.first_byte_seconds is not None:
-            self._first_byte.labels(route, model).observe(record.first_byte_seconds)
+            self._first_byte_series(route, model).observe(record.first_byte_seconds)
         if record.usage is not None:
-            self._tokens.labels(model, "prompt").inc(record.usage[0])
-            self._tokens.labels(model, "completion").inc(record.usage[1])
+            self._token_series(model, "prompt").inc(record.usage[0])
+            self._token_series(model, "completion").inc(record.usage[1])
 
     def render(self) -> bytes:
         """Return all of it in Prometheus' text format."""

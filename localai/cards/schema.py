@@ -31,6 +31,15 @@ ModelName = Annotated[
 ]
 
 
+def _check_not_empty(capabilities: tuple[Capability, ...]) -> tuple[Capability, ...]:
+    if not capabilities:
+        raise ValueError("an empty list means a model that can do nothing: remove it")
+    return capabilities
+
+
+Capabilities = Annotated[tuple[Capability, ...], AfterValidator(_check_not_empty)]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -64,9 +73,8 @@ class Card(_Part):
     name: ModelName = Field(description="What callers write in `model`")
     aliases: tuple[ModelName, ...] = Field(default=(), description="More names for the same model")
     description: str = Field(default="", description="What the model is, for people")
-    capabilities: tuple[Capability, ...] | None = Field(
+    capabilities: Capabilities | None = Field(
         default=None,
-        min_length=1,
         description="What callers may ask for; default: all its backend can do",
     )
     backend: str = Field(description="Which engine runs the model")

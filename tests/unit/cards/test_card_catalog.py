@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from localai.cards.catalog import Catalog, Changes
+from localai.errors import InvalidRequest, ModelNotFound
+from localai.protocol.capabilities import Capability
+from tests.unit.cards.samples import backends, write_card, write_cards
+
+ECHO = "name: {name}\nbackend: echo\n"
+LLAMA = "name: {name}\nbackend: llama_cpp\nmodel: m.gguf\n"
+CHAT, COMPLETION = Capability.CHAT, Capability.COMPLETION
+
+
+def echo(name: str, *more: str) -> str:
+    return "\n".join([ECHO.format(name=name), *more])
+
+
+def llama(name: str, *more: str) -> str:
+    return "\n".join([LLAMA.format(name=name), *more])
+
+
+def catalog(
+    tmp_path: Path,
+    user: Mapping[str, str],
+    builtin: Mapping[str, str] | None = None,
+    defaults: Mapping[Capability, str] | None = None,
+) -> Catalog:
+    """Return a catalog of a shipped and a user's folder, already read."""
+    folders = [
+        write_cards(tmp_path / "builtin", builtin or {}),
+        write_cards(tmp_path / "user", user),
+    ]
+    found = Catalog(folders, backends(), defaults or {})
+    found.refresh()
+    return found
+
+
+SHIPPED = {"echo": echo("echo"), "starter-chat": llama("starter-chat")}
+
+
+# --- hot reload ---
+
+
+def test_a_new_file_is_a_new_card(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {})
+    write_card(tmp_path / "user/a.yaml", echo("a"))
+
+    assert found.refresh() == Changes(added=("a",))
+    assert found.resolve("a", CHAT).source == "user"
+
+
+def test_an_untouched_folder_changes_nothing(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"a": echo("a")})
+    before = found.cards()
+
+    assert not found.refresh()
+    assert found.cards() == before
+
+
+def test_a_changed_file_changes_the_card_and_its_digest(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"a": echo("a"), "b": echo("b")})
+    before = {card.name: card.digest for card in found.cards()}
+    write_card(tmp_path / "user/a.yaml", echo("a", "options: {delay: 1}"), age=1)
+
+    assert found.refresh() == Changes(changed=("a",))
+    after = {card.name: card.digest for card in found.cards()}
+    assert after["a"] != before["a"]
+    assert after["b"] == before["b"]
+
+
+def test_a_touched_file_with_the_same_content_is_no_change(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"a": echo("a")})
+    write_card(tmp_path / "user/a.yaml", f"# a comment\n{echo('a')}", age=1)
+
+    assert not found.refresh()
+
+
+def test_a_file_replaced_in_the_same_moment_is_seen(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"a": echo("a", "options: {delay: 1}")})
+    fresh = write_card(tmp_path / "fresh", echo("a", "options: {delay: 2}"))
+    os.replace(fresh, tmp_path / "user/a.yaml")
+
+    assert found.refresh() == Changes(changed=("a",))
+
+
+def test_a_removed_file_removes_its_card(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"a": echo("a")})
+    (tmp_path / "user/a.yaml").unlink()
+
+    assert found.refresh() == Changes(removed=("a",))
+    assert found.cards() == []
+
+
+def test_another_name_in_the_file_removes_and_adds(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"a": echo("a")})
+    write_card(tmp_path / "user/a.yaml", echo("b"), age=1)
+
+    assert found.refresh() == Changes(added=("b",), removed=("a",))
+
+
+def test_a_broken_file_keeps_the_last_good_card(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"a": echo("a")})
+    path = write_card(tmp_path / "user/a.yaml", echo("a", "x: 1"), age=1)
+    changes = found.refresh()
+
+    assert [error.message for error in changes.broken] == ["unknown key 'x'."]
+    assert found.errors() == list(changes.broken)
+    assert (changes.broken[0].path, changes.broken[0].line) == (path, 4)
+    assert changes.broken[0].card_name == "a"
+    assert found.resolve("a", CHAT).card.name == "a"
+
+
+def test_a_mended_file_takes_its_error_away(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"a": echo("a", "x: 1")})
+    assert [error.card_name for error in found.errors()] == [None]
+    write_card(tmp_path / "user/a.yaml", echo("a"), age=1)
+
+    assert found.refresh() == Changes(added=("a",))
+    assert found.errors() == []
+
+
+def test_changes_and_errors_are_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    found = catalog(tmp_path, {"a": echo("a"), "b": echo("b", "x: 1")})
+    found.refresh()
+    write_card(tmp_path / "user/c.yaml", echo("c"))
+    found.refresh()
+
+    path = tmp_path / "user/b.yaml"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "card added: a"),
+        ("ERROR", f"{path}:4: unknown key 'x'."),
+        ("INFO", "card added: c"),
+    ]
+
+
+def test_folders_are_read_one_level_deep_without_hidden_files(tmp_path: Path) -> None:
+    user = tmp_path / "user"
+    for place in ("a.yaml", "b.yml", "sub/c.yaml"):
+        write_card(user / place, echo(Path(place).stem))
+    for place in (".d.yaml", ".hidden/e.yaml", "sub/deep/f.yaml", "g.txt"):
+        write_card(user / place, "this is no card")
+    (user / "folder.yaml").mkdir()
+    found = catalog(tmp_path, {})
+
+    assert [card.name for card in found.cards()] == ["a", "b", "c"]
+    assert found.errors() == []
+
+
+def test_a_folder_that_is_not_there_holds_no_cards(tmp_path: Path) -> None:
+    found = Catalog([tmp_path / "none"], backends())
+
+    assert not found.refresh()
+    assert found.cards() == []
+
+
+# --- names ---
+
+
+def test_names_aliases_and_tags_lead_to_the_card(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"a": echo("a", "aliases: [b, c/d]"), "t": echo("a:tagged")})
+
+    for name in ("a", "b", "c/d", "a:latest", "b:latest"):
+        assert found.resolve(name, CHAT).name == "a"
+    assert found.resolve("a:tagged", CHAT).name == "a:tagged"
+
+
+def test_an_unknown_name_lists_near_ones_and_where_all_are(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {}, SHIPPED)
+
+    with pytest.raises(ModelNotFound) as caught:
+        found.resolve("starter-caht", CHAT)
+    assert caught.value.param == "model"
+    assert caught.value.code == "model_not_found"
+    assert "'starter-chat'" in caught.value.message
+    assert "GET /v1/models" in caught.value.message
+
+
+def test_a_model_that_cannot_do_it_names_one_that_can(tmp_path: Path) -> None:
+    writer = "name: writer\nbackend: writer\n"
+    found = catalog(tmp_path, {"writer": writer}, SHIPPED)
+
+    with pytest.raises(InvalidRequest) as caught:
+        found.resolve("writer", CHAT)
+    assert caught.value.param == "model"
+    assert "cannot do 'chat'" in caught.value.message
+    assert "Use 'starter-chat' instead" in caught.value.message
+
+
+def test_no_model_can_do_it(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"writer": "name: writer\nbackend: writer\n"})
+
+    with pytest.raises(InvalidRequest, match="No model here can"):
+        found.resolve("writer", CHAT)
+    with pytest.raises(ModelNotFound, match="names no model"):
+        found.resolve(None, CHAT)
+
+
+# --- defaults ---
+
+
+@pytest.mark.parametrize(
+    "name", [None, "", "gpt-4", "gpt-4o-mini", "gpt-5.4", "o3", "gpt-4:latest"]
+)
+def test_habitual_names_lead_to_the_default(tmp_path: Path, name: str | None) -> None:
+    assert catalog(tmp_path, {}, SHIPPED).resolve(name, CHAT).name == "starter-chat"
+
+
+def test_completion_has_its_own_default_and_names(tmp_path: Path) -> None:
+    writer = "name: writer\nbackend: writer\n"
+    found = catalog(tmp_path, {"writer": writer}, SHIPPED)
+
+    assert found.resolve("davinci-002", COMPLETION).name == "writer"
+    assert found.resolve("gpt-4", CHAT).name == "starter-chat"
+    assert found.resolve("gpt-4", COMPLETION).name == "starter-chat"
+
+
+def test_the_users_first_card_is_the_default_over_the_shipped_ones(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"2": llama("big"), "1": llama("small"), "0": echo("test")}, SHIPPED)
+
+    assert found.resolve(None, CHAT).name == "small"
+    assert found.default(CHAT) == found.resolve("small", CHAT)
+
+
+def test_echo_is_the_default_only_when_nothing_else_is_there(tmp_path: Path) -> None:
+    assert catalog(tmp_path / "a", {}, SHIPPED).resolve(None, CHAT).name == "starter-chat"
+    assert catalog(tmp_path / "b", {"e": echo("echo")}).resolve(None, CHAT).name == "echo"
+
+
+def test_the_settings_choose_the_default_by_name_or_alias(tmp_path: Path) -> None:
+    user = {"a": llama("a"), "b": llama("b", "aliases: [bee]")}
+
+    assert catalog(tmp_path, user, SHIPPED, {CHAT: "b"}).resolve(None, CHAT).name == "b"
+    assert catalog(tmp_path, user, SHIPPED, {CHAT: "bee"}).resolve("gpt-4", CHAT).name == "b"
+    assert catalog(tmp_path, user, SHIPPED, {CHAT: "b"}).resolve(None, COMPLETION).name == "a"
+
+
+def test_a_chosen_default_that_is_not_there_is_named(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {}, SHIPPED, {CHAT: "ghost"})
+
+    with pytest.raises(ModelNotFound, match="default_chat names 'ghost'"):
+        found.resolve(None, CHAT)
+
+
+def test_a_card_that_claims_a_habitual_name_gets_it(tmp_path: Path) -> None:
+    user = {"a": llama("a"), "b": llama("b", "aliases: [gpt-4]"), "c": llama("gpt-4o")}
+    found = catalog(tmp_path, user, SHIPPED)
+
+    assert found.resolve("gpt-4", CHAT).name == "b"
+    assert found.resolve("gpt-4o", CHAT).name == "gpt-4o"
+    assert found.resolve("gpt-4-turbo", CHAT).name == "a"
+    assert found.errors() == []
+
+
+def test_aliases_of_a_card_include_the_habitual_names_that_lead_there(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"a": llama("a", "aliases: [z, b]")}, SHIPPED)
+
+    assert found.resolve("a", CHAT).aliases[:2] == ("z", "b")
+    assert "gpt-4" in found.resolve("a", CHAT).aliases
+    assert found.resolve("starter-chat", CHAT).aliases == ()
+
+
+# --- clashes ---
+
+
+def test_the_users_card_replaces_a_shipped_one_of_the_same_name(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"mine": llama("starter-chat", "description: mine")}, SHIPPED)
+
+    assert found.resolve("starter-chat", CHAT).card.description == "mine"
+    assert found.errors() == []
+
+
+def test_later_folders_win_among_several(tmp_path: Path) -> None:
+    folders = [
+        write_cards(tmp_path / str(n), {"a": llama("a", f"description: from {n}")})
+        for n in range(3)
+    ]
+    found = Catalog(folders, backends())
+    found.refresh()
+
+    assert found.resolve("a", CHAT).card.description == "from 2"
+    assert found.errors() == []
+
+
+def test_two_files_of_one_folder_with_one_name_clash(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"1": llama("a", "description: one"), "2": llama("a")})
+
+    assert found.resolve("a", CHAT).card.description == "one"
+    first, second = tmp_path / "user/1.yaml", tmp_path / "user/2.yaml"
+    assert [(error.path, error.message) for error in found.errors()] == [
+        (second, f"the name 'a' is already taken by {first}")
+    ]
+
+
+def test_of_two_cards_that_claim_an_alias_the_first_gets_it(tmp_path: Path) -> None:
+    user = {"1": llama("a", "aliases: [x]"), "2": llama("b", "aliases: [x]")}
+    found = catalog(tmp_path, user, {"s": llama("s", "aliases: [x]")})
+
+    assert found.resolve("x", CHAT).name == "a"
+    assert {card.name for card in found.cards()} == {"a", "b", "s"}
+    assert [error.path.name for error in found.errors()] == ["2.yaml", "s.yaml"]
+    assert "the alias 'x' already leads to 'a'" in found.errors()[0].message
+
+
+def test_an_alias_never_hides_a_card(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"1": llama("a", "aliases: [b]"), "2": llama("b")})
+
+    assert found.resolve("b", CHAT).name == "b"
+    assert len(found.errors()) == 1

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from localai.cards.model_files import resolve_model_path
+from localai.cards.reading import read_card
+from localai.cards.resolved import ResolvedCard
+from localai.errors import LoadFailed
+from tests.unit.cards.samples import backends, write_card
+
+
+def card(tmp_path: Path, model: str) -> ResolvedCard:
+    text = f"name: a\nbackend: llama_cpp\nmodel: '{model}'\n"
+    return read_card(write_card(tmp_path / "cards/a.yaml", text), backends())
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "chat files" / "m.gguf"
+    path.parent.mkdir()
+    path.write_bytes(b"GGUF")
+    return path
+
+
+def test_a_path_starts_at_the_cards_folder(tmp_path: Path, model: Path) -> None:
+    assert resolve_model_path(card(tmp_path, "../chat files/m.gguf")) == model
+
+
+def test_absolute_paths_and_file_uris_are_taken(tmp_path: Path, model: Path) -> None:
+    assert resolve_model_path(card(tmp_path, str(model))) == model
+    assert resolve_model_path(card(tmp_path, model.as_uri())) == model
+
+
+def test_home_is_expanded(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(model.parent))
+
+    assert resolve_model_path(card(tmp_path, "~/m.gguf")) == model
+
+
+def test_a_backend_without_a_model_has_no_path(tmp_path: Path) -> None:
+    path = write_card(tmp_path / "a.yaml", "name: a\nbackend: echo\n")
+
+    assert resolve_model_path(read_card(path, backends())) is None
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LoadFailed) as caught:
+        resolve_model_path(card(tmp_path, "none.gguf"))
+    assert str(tmp_path / "cards/none.gguf") in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "model_uri", ["hf://org/repo/m.gguf", "ollama://qwen", "https://example.org/m"]
+)
+def test_other_places_are_refused_with_the_way_out(tmp_path: Path, model_uri: str) -> None:
+    with pytest.raises(LoadFailed, match="local files only: download the file"):
+        resolve_model_path(card(tmp_path, model_uri))
