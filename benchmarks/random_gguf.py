@@ -162,7 +162,9 @@ def _random_q8_0(rng: np.random.Generator, rows: int, columns: int) -> NDArray[n
 
 def main() -> None:
     """Write the file that the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("path", type=Path)
     parser.add_argument("--size", choices=sorted(SIZES), default="half-billion")
     arguments = parser.parse_args()

@@ -20,7 +20,7 @@ from localai.worker.backend import Backend
 from .sample import sample_value
 from .triggers import Triggers, split_triggers
 
-_WORD = re.compile(r"\s*\S+")
+_WORD = re.compile(r"\s*\S+|\s+\Z")
 _PARAMETERS = frozenset(ChatRequest.model_fields) | frozenset(CompletionRequest.model_fields)
 
 
@@ -76,15 +76,15 @@ class Echo(Backend):
         prompt_tokens: int,
     ) -> AsyncGenerator[Event, None]:
         self._running += 1
-        before = self._counts["predicted_tokens_total"]
+        made = 0
         try:
             await asyncio.sleep(triggers.delay)
             triggers.strike("before")
             for index, text in enumerate(t for t in texts for _ in range(request.n or 1)):
                 choice = self._choice(index, text, request, triggers)
                 async for event in _call_tool(index, tool, text) if tool else choice:
+                    made += isinstance(event, TextDelta | ToolCallDelta)
                     yield event
-            made = self._counts["predicted_tokens_total"] - before
             yield Usage(prompt_tokens, made)
         except (GeneratorExit, asyncio.CancelledError):
             self._counts["cancelled_total"] += 1

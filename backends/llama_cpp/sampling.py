@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import secrets
 from collections.abc import Callable, Mapping
@@ -18,6 +17,8 @@ from localai.protocol.requests import Sampling
 
 REPEAT_WINDOW = 64
 """How many of the last tokens `repeat_penalty` looks at, the prompt's included."""
+ANSWER_WINDOW = 65536
+"""How many tokens of the answer OpenAI's two penalties look at: all, in practice."""
 BAN = -100.0
 """OpenAI: a bias of -100 bans a token, whatever its logit."""
 
@@ -44,19 +45,19 @@ class SamplingParameters:
     @classmethod
     def from_metadata(cls, metadata: Callable[[str], str | None]) -> Self:
         """Return the defaults that the model file recommends in `general.sampling.*`."""
-        names: dict[str, tuple[str, type[int] | type[float]]] = {
-            "temperature": ("temp", float),
-            "top_k": ("top_k", int),
-            "top_p": ("top_p", float),
-            "min_p": ("min_p", float),
-            "repeat_penalty": ("penalty_repeat", float),
-        }
-        found = {
-            name: kind(value)
-            for name, (key, kind) in names.items()
-            if (value := metadata(f"general.sampling.{key}")) is not None
-        }
-        return replace(cls(), **found)
+
+        def recommended(key: str, default: float) -> float:
+            value = metadata(f"general.sampling.{key}")
+            return default if value is None else float(value)
+
+        own = cls()
+        return cls(
+            temperature=recommended("temp", own.temperature),
+            top_k=int(recommended("top_k", own.top_k)),
+            top_p=recommended("top_p", own.top_p),
+            min_p=recommended("min_p", own.min_p),
+            repeat_penalty=recommended("penalty_repeat", own.repeat_penalty),
+        )
 
     def overridden(self, request: Sampling, vocabulary_size: int) -> Self:
         """Return these parameters with what `request` asks for in their place.
@@ -104,7 +105,8 @@ class Sampler:
 
     def sample(self, context: llama_cpp.llama_context_p, row: int) -> int:
         """Choose from the logits of batch row `row` and remember the choice."""
-        return llama_cpp.llama_sampler_sample(self._chain, context, row)
+        token: int = llama_cpp.llama_sampler_sample(self._chain, context, row)
+        return token
 
     def close(self) -> None:
         """Free the chain; only once."""
@@ -133,8 +135,12 @@ def _links(
 
 
 def _bias_link(bias: Mapping[int, float], vocabulary_size: int) -> llama_cpp.llama_sampler_p:
-    entries = (llama_cpp.llama_logit_bias * len(bias))(*bias.items())
-    return llama_cpp.llama_sampler_init_logit_bias(vocabulary_size, len(bias), entries)
+    entries = [llama_cpp.llama_logit_bias(token, value) for token, value in bias.items()]
+    array = (llama_cpp.llama_logit_bias * len(entries))(*entries)
+    link: llama_cpp.llama_sampler_p = llama_cpp.llama_sampler_init_logit_bias(
+        vocabulary_size, len(entries), array
+    )
+    return link
 
 
 def _penalty_links(
@@ -150,16 +156,11 @@ def _penalty_links(
         links.append(link)
     if parameters.frequency_penalty or parameters.presence_penalty:
         # OpenAI's two penalties count the whole answer and nothing of the prompt.
-        window = ctypes.c_int32(2**31 - 1).value
-        links.append(
-            llama_cpp.llama_sampler_init_penalties(
-                vocabulary_size,
-                window,
-                1.0,
-                parameters.frequency_penalty,
-                parameters.presence_penalty,
-            )
+        frequency, presence = parameters.frequency_penalty, parameters.presence_penalty
+        link = llama_cpp.llama_sampler_init_penalties(
+            vocabulary_size, ANSWER_WINDOW, 1.0, frequency, presence
         )
+        links.append(link)
     return links
 
 

@@ -66,7 +66,7 @@ class Slots:
         if shared[best.number] * WORTH_KEEPING < best.length or not shared[best.number]:
             best = min(free, key=lambda slot: slot.last_used)
         best.busy = True
-        return best, min(shared[best.number], len(prompt) - 1)
+        return best, max(0, min(shared[best.number], len(prompt) - 1))
 
     def give_back(self, slot: Slot) -> None:
         """Free `slot`; what it holds stays for a prompt that begins alike."""

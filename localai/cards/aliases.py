@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from localai.protocol.capabilities import Capability
 
 DEFAULT_ALIASES: dict[Capability, tuple[str, ...]] = {
@@ -39,3 +41,22 @@ DEFAULT_ALIASES: dict[Capability, tuple[str, ...]] = {
         "babbage-002",
     ),
 }
+
+_CAPABILITIES = {alias: key for key, aliases in DEFAULT_ALIASES.items() for alias in aliases}
+_SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})")
+# New members of these families appear more often than this list can.
+_FAMILY = re.compile(r"gpt-(?:4\.1|5)(?:[.-][a-z0-9.-]+)?")
+
+
+def undated(name: str) -> str:
+    """Return `gpt-4o` for `gpt-4o-2024-08-06`; names that are not OpenAI's stay as they are."""
+    dated = _SNAPSHOT.search(name)
+    base = name[: dated.start()] if dated and dated.end() == len(name) else name
+    return base if base in _CAPABILITIES else name
+
+
+def habitual_capability(name: str) -> Capability | None:
+    """Return what a program means to ask for with a model name of OpenAI's, None for others."""
+    if _FAMILY.fullmatch(name):
+        return Capability.CHAT
+    return _CAPABILITIES.get(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from localai.cards.aliases import DEFAULT_ALIASES
+from localai.cards.aliases import DEFAULT_ALIASES, habitual_capability, undated
 from localai.cards.problems import Problem
 from localai.cards.resolved import ResolvedCard
 from localai.errors import InvalidRequest, ModelNotFound, nearest
@@ -38,11 +38,14 @@ class Index:
         )
 
     def find(self, name: str) -> ResolvedCard:
-        """Return the card by name, alias, or either of them before a `:tag`."""
-        for candidate in (name, name.rpartition(":")[0]):
+        """Return the card by name, by alias, by either before a `:tag`, or by habit."""
+        for candidate in (name, name.rpartition(":")[0], undated(name)):
             found = self.cards.get(self.aliases.get(candidate, candidate))
             if found is not None:
                 return found
+        capability = habitual_capability(name)
+        if capability in self.defaults:
+            return self.defaults[capability]
         hint = nearest(name, [*self.cards, *self.aliases])
         raise ModelNotFound(
             f"There is no model '{name}'.{hint} GET /v1/models lists all models.", param="model"

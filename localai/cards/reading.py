@@ -71,8 +71,8 @@ def _check_data(
     text: YamlSource, backends: Backends, source: Source
 ) -> tuple[ResolvedCard | None, list[Complaint]]:
     try:
-        # JSON mode is strict about types and still takes lists for tuples, text for enums.
-        card = Card.model_validate_json(json.dumps(text.data))
+        # JSON mode can be strict about types and still takes lists for tuples, text for enums.
+        card = Card.model_validate_json(json.dumps(text.data), strict=True)
     except ValidationError as error:
         return None, _complaints(error)
     if card.backend not in backends:

@@ -41,7 +41,7 @@ Capabilities = Annotated[tuple[Capability, ...], AfterValidator(_check_not_empty
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class CardFile(_Part):

@@ -29,14 +29,16 @@ def download(url: str, target: Path, sha256: str | None) -> None:
     with _response(url) as response, _part_of(target) as part:
         size = _announced_size(response)
         _check_space(target.parent, size)
-        digest, written = _store(response, part, size)
-        if size is not None and written != size:
-            raise click.ClickException(f"{url} broke off after {written} of {size} bytes.")
-        if sha256 is not None and digest != sha256.lower():
-            raise click.ClickException(f"{url} has the sha256 {digest}, not the expected one.")
+        check_digest(url, _store(response, part, size), sha256)
         part.flush()
         os.fsync(part.fileno())
         os.replace(part.name, target)
+
+
+def check_digest(name: str, digest: str, expected: str | None) -> None:
+    """Refuse a file whose sha256 is not the expected one, where one is."""
+    if expected is not None and digest != expected.lower():
+        raise click.ClickException(f"{name} has the sha256 {digest}, not the expected one.")
 
 
 def file_name(url: str) -> str:
@@ -91,8 +93,8 @@ def _check_space(folder: Path, size: int | None) -> None:
         )
 
 
-def _store(response: httpx2.Response, part: IO[bytes], size: int | None) -> tuple[str, int]:
-    """Write the body and return its sha256 and length; the first bytes must be a model's."""
+def _store(response: httpx2.Response, part: IO[bytes], size: int | None) -> str:
+    """Write the body and return its sha256; the first bytes must be a model's."""
     digest, written = hashlib.sha256(), 0
     name = str(response.url)
     with click.progressbar(length=size or 0, label=Path(name).name, file=sys.stderr) as bar:
@@ -105,4 +107,4 @@ def _store(response: httpx2.Response, part: IO[bytes], size: int | None) -> tupl
             bar.update(len(chunk))
     if not written:
         check_head(b"", name)
-    return digest.hexdigest(), written
+    return digest.hexdigest()

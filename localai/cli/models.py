@@ -40,7 +40,7 @@ def list_models(url: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the gateway's answer as it is")
 def show_model(name: str, url: str, as_json: bool) -> None:
     """Show all that is known about the model NAME."""
-    model = Gateway(url).get(f"/v1/models/{model_path(name)}")
+    model = Gateway(url).get(f"/v1/models/{model_path(name)}?view=admin")
     if as_json:
         click.echo(json.dumps(model, indent=2))
         return

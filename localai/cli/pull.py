@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import click
 
-from localai.cli.downloads import download, file_name
+from localai.cli.downloads import check_digest, download, file_name
 from localai.cli.gguf import check_file
 from localai.cli.settings_options import settings_of, settings_options
 from localai.settings import ensure_folders
@@ -25,7 +26,7 @@ _EXAMPLE = "`localai pull ./model.gguf` or `localai pull https://example.org/mod
 @click.command("pull")
 @click.argument("ref")
 @click.option("--name", help="What the model is called; default: the file's name")
-@click.option("--sha256", help="What the downloaded file's checksum must be")
+@click.option("--sha256", help="What the file's checksum must be")
 @click.option("--force", is_flag=True, help="Replace a card that is already there")
 @settings_options("models")
 def pull_command(
@@ -44,7 +45,8 @@ def pull_command(
     name = name or _model_name(Path(file_name(ref)) if path is None else path)
     target = settings.models / f"{re.sub('[/:]', '-', name)}.yaml"
     model = settings.models / file_name(ref) if path is None else path
-    card = _card(name, model)
+    # A download moves together with its card, a file of the person's own stays where it is.
+    card = _card(name, model.name if path is None else str(path))
     # Before a download of gigabytes, not after it.
     _refuse_other_card(target, card, force)
     if path is None:
@@ -53,8 +55,15 @@ def pull_command(
         download(ref, model, sha256)
     else:
         check_file(path)
+        if sha256 is not None:
+            check_digest(ref, _sha256(path), sha256)
     _write_card(target, card)
     click.echo(f"Wrote {target}. Try: localai chat {name}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_url(ref: str) -> bool:
@@ -82,13 +91,13 @@ def _model_name(path: Path) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._") or "model"
 
 
-def _card(name: str, model: Path) -> Card:
+def _card(name: str, model: str) -> Card:
     from pydantic import ValidationError
 
     from localai.cards.schema import Card
 
     try:
-        return Card(name=name, backend="llama_cpp", model=str(model))
+        return Card(name=name, backend="llama_cpp", model=model)
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise click.BadParameter(reason, param_hint="--name") from error

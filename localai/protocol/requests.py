@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from localai.errors import InvalidRequest
 
@@ -16,6 +23,33 @@ Penalty = Annotated[float, Field(ge=-2, le=2)]
 Bias = Annotated[float, Field(ge=-100, le=100)]
 PositiveInt = Annotated[int, Field(ge=1)]
 TokenCount = Annotated[int, Field(ge=0)]
+
+
+def _check_function(value: dict[str, Any]) -> dict[str, Any]:
+    if value.get("type") != "function":
+        return value
+    function = value.get("function")
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise ValueError("type 'function' needs the field 'function' with a 'name'")
+    if not isinstance(function.get("parameters") or {}, dict):
+        raise ValueError("'function.parameters' must be a JSON Schema, an object")
+    return value
+
+
+def _check_format(value: dict[str, Any]) -> dict[str, Any]:
+    if value.get("type") not in ("text", "json_object", "json_schema"):
+        raise ValueError("'type' must be 'text', 'json_object' or 'json_schema'")
+    schema = value.get("json_schema")
+    if value["type"] == "json_schema" and not (
+        isinstance(schema, dict) and isinstance(schema.get("schema"), dict)
+    ):
+        raise ValueError("type 'json_schema' needs the object 'json_schema.schema'")
+    return value
+
+
+FunctionObject = Annotated[dict[str, Any], AfterValidator(_check_function)]
+"""A tool, or the choice of one; kinds other than functions are for the backend to judge."""
+ResponseFormat = Annotated[dict[str, Any], AfterValidator(_check_format)]
 
 NO_EFFECT = frozenset(
     {
@@ -134,9 +168,9 @@ class ChatRequest(Sampling):
     max_completion_tokens: TokenCount | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    response_format: dict[str, Any] | None = None
-    tools: list[dict[str, Any]] | None = None
-    tool_choice: str | dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
+    tools: list[FunctionObject] | None = None
+    tool_choice: Literal["none", "auto", "required"] | FunctionObject | None = None
     parallel_tool_calls: bool | None = None
     functions: list[dict[str, Any]] | None = None
     function_call: str | dict[str, Any] | None = None
@@ -221,9 +255,13 @@ def asked_parameters(request: Sampling) -> dict[str, Any]:
         for name in request.model_fields_set
         if name in type(request).model_fields and name not in NO_EFFECT
         and (value := getattr(request, name)) is not None
-        and not any(value is plain or (type(value) is not bool and value == plain)
-                    for plain in _DEFAULTS.get(name, ()))
+        and not any(_is_same(value, plain) for plain in _DEFAULTS.get(name, ()))
     }  # fmt: skip
+
+
+def _is_same(value: object, plain: object) -> bool:
+    # To Python 0 equals False, but `logprobs: 0` asks for logprobs and `logprobs: false` does not.
+    return value == plain and isinstance(value, bool) == isinstance(plain, bool)
 
 
 def invalid_request(error: ValidationError) -> InvalidRequest:
@@ -233,7 +271,9 @@ def invalid_request(error: ValidationError) -> InvalidRequest:
     text = first["msg"].removeprefix("Value error, ")
     text = text[:1].lower() + text[1:] if not text.startswith("'") else text
     if param is None:
-        return InvalidRequest(f"Invalid request: {text}.")
+        # Rules between fields have no location, but start with the name of the one to change.
+        named = text.split("'")[1] if text.startswith("'") else None
+        return InvalidRequest(f"Invalid request: {text}.", param=named)
     code = "missing_required_parameter" if first["type"] == "missing" else None
     return InvalidRequest(f"Invalid '{param}': {text}.", param=param, code=code)
 

@@ -56,14 +56,16 @@ class Corpus:
     def conversation(self) -> Conversation:
         """Return one conversation."""
         chance = self._rng.random()
-        if chance < 0.2:
+        if chance < 0.18:
             turns = self._remembering()
-        elif chance < 0.3:
+        elif chance < 0.24:
+            turns = [*self._fillers(self._rng.randrange(2)), self._memories.repeated()]
+        elif chance < 0.33:
             turns = self._following()
         else:
             length = self._rng.choices(LENGTHS, LENGTH_CHANCES)[0]
             turns = self._fillers(length)
-        system = self._unknown.system() if self._rng.random() < 0.5 else ""
+        system = self._unknown.system() if self._rng.random() < 0.4 else ""
         return Conversation(system, tuple(turns))
 
     def _fillers(self, count: int) -> list[Turn]:

@@ -128,6 +128,8 @@ def pet(kind: str) -> Topic:
     )
 
 
+REPEATS = ("Repeat after me: {}", "Repeat: {}", "repeat this: {}", "Repeat the words {}")
+REPEATED = "You said: {}"
 COMMON = (NAME, favourite("colour"))
 OTHERS = (
     PLACE,
@@ -165,6 +167,17 @@ class Memories:
         """Return a question for something that was not told."""
         topic = self._rng.choice((*COMMON, *COMMON, *OTHERS))
         return Turn(decorate(self._rng.choice(topic.asks), self._rng), topic.untold)
+
+    def repeated(self) -> Turn:
+        """Return a request to repeat some words."""
+        words = [self._word() for _ in range(self._rng.randint(1, 7))]
+        asked = self._rng.choice(REPEATS).format(" ".join(words))
+        return Turn(asked, REPEATED.format(" ".join(words)))
+
+    def _word(self) -> str:
+        if self._rng.random() < 0.6:
+            return invented.word(self._rng)
+        return self._rng.choice(self._words[self._rng.choice(("nouns", "adjectives", "names"))])
 
     def _value(self, topic: Topic) -> str:
         if not topic.values:

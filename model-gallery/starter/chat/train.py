@@ -20,7 +20,7 @@ from .tokenizer import ConversationEncoder, Sample, train_tokenizer
 
 VOCABULARY = 2048
 THREADS = 2
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 3072
 POOL = 2000
 MATRIX_RATE = 0.006
 OTHER_RATE = 0.003
@@ -128,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     default = Path(__file__).with_name("starter-chat.gguf")
     parser.add_argument("--out", type=Path, default=default, help="file to write")
-    parser.add_argument("--steps", type=int, default=2400, help="training steps")
+    parser.add_argument("--steps", type=int, default=2000, help="training steps")
     parser.add_argument("--seed", type=int, default=1, help="seed of text and training")
     chosen = parser.parse_args()
     train(chosen.out, chosen.steps, chosen.seed)

@@ -12,7 +12,7 @@ REPLY = (
     "Install a real one with: localai pull MODEL"
 )
 KINDS = ("requests", "near", "code", "foreign", "mixed", "emojis", "pile", "noise", "long")
-CHANCES = (44, 26, 5, 5, 3, 2, 6, 3, 6)
+CHANCES = (45, 27, 5, 5, 3, 2, 6, 3, 4)
 
 
 class Unknown:

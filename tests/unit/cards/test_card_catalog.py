@@ -214,6 +214,25 @@ def test_habitual_names_lead_to_the_default(tmp_path: Path, name: str | None) ->
     assert catalog(tmp_path, {}, SHIPPED).resolve(name, CHAT).name == "starter-chat"
 
 
+@pytest.mark.parametrize(
+    "name", ["gpt-4o-2024-08-06", "gpt-3.5-turbo-0125", "gpt-5.9-nova", "gpt-4.1-2025-04-14"]
+)
+def test_snapshots_and_new_members_of_a_family_lead_there_too(tmp_path: Path, name: str) -> None:
+    assert catalog(tmp_path, {}, SHIPPED).resolve(name, CHAT).name == "starter-chat"
+
+
+def test_a_snapshot_follows_the_card_that_claims_its_name(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"a": llama("a"), "b": llama("b", "aliases: [gpt-4o]")}, SHIPPED)
+
+    assert found.resolve("gpt-4o-2024-08-06", CHAT).name == "b"
+
+
+@pytest.mark.parametrize("name", ["a-2024", "gpt-4o-transcribe", "tts-1", "whisper-1", "gpt-6"])
+def test_other_names_do_not_lead_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelNotFound):
+        catalog(tmp_path, {"a": echo("a")}, SHIPPED).resolve(name, CHAT)
+
+
 def test_completion_has_its_own_default_and_names(tmp_path: Path) -> None:
     writer = "name: writer\nbackend: writer\n"
     found = catalog(tmp_path, {"writer": writer}, SHIPPED)

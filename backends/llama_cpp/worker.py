@@ -1,0 +1,171 @@
+"""The backend as the worker host sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import ClassVar
+
+import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.llama_cpp.engine.context import Context
+from backends.llama_cpp.engine.logs import route_logs
+from backends.llama_cpp.engine.loop import Engine
+from backends.llama_cpp.engine.model import Model, load_model
+from backends.llama_cpp.engine.requests import Generation
+from backends.llama_cpp.engine.steps import Stepper
+from backends.llama_cpp.options import Options
+from backends.llama_cpp.prompts import PromptWriter
+from backends.llama_cpp.sampling import SamplingParameters
+from localai.errors import ContextLengthExceeded, LoadFailed
+from localai.protocol.capabilities import Capability
+from localai.protocol.events import Event, Finished, Usage
+from localai.protocol.launch import LaunchSpec, WorkerInfo
+from localai.protocol.requests import ChatRequest, CompletionRequest, Sampling
+from localai.worker.backend import Backend
+
+log = logging.getLogger(__name__)
+
+_COMMON = frozenset(
+    {
+        "temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty",
+        "repeat_penalty", "seed", "logit_bias", "stop", "max_tokens", "n", "logprobs",
+    }
+)  # fmt: skip
+
+
+class LlamaCpp(Backend):
+    """Language models on llama.cpp."""
+
+    honours: ClassVar[dict[Capability, frozenset[str]]] = {
+        Capability.CHAT: _COMMON | {"max_completion_tokens", "top_logprobs"},
+        Capability.COMPLETION: _COMMON,
+    }
+
+    def __init__(self, spec: LaunchSpec) -> None:
+        super().__init__(spec)
+        self._options = Options.parse(spec.options)
+
+    async def load(self) -> WorkerInfo:
+        """Load the model and start the engine."""
+        if self.spec.model is None:
+            raise LoadFailed("The card names no model: set `model` to a GGUF file.")
+        route_logs()
+        await asyncio.to_thread(self._load, self.spec.model)
+        self._engine.start()
+        return WorkerInfo(
+            name=self.spec.name,
+            backend="llama_cpp",
+            capabilities=list(self.honours),
+            context_length=self._context.capacity,
+            max_concurrent=self._context.sequences,
+            footprint={"host": _resident_bytes() or self._model.size},
+            build={
+                "llama_cpp_python": llama_cpp.__version__,
+                "llama.cpp": llama_cpp.llama_version().decode(),
+            },
+        )
+
+    async def unload(self) -> None:
+        """Stop the engine and free the memory."""
+        await asyncio.to_thread(self._engine.stop)
+        self._context.close()
+        self._model.close()
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """Answer a conversation."""
+        prompt = await asyncio.to_thread(self._prompts.chat, request.messages)
+        top = (request.top_logprobs or 0) if request.logprobs else None
+        async with aclosing(self._answer([prompt], request, top)) as events:
+            async for event in events:
+                yield event
+
+    async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
+        """Continue prompts."""
+        prompts = [
+            await asyncio.to_thread(self._prompts.completion, prompt)
+            for prompt in request.prompts()
+        ]
+        async with aclosing(self._answer(prompts, request, request.logprobs)) as events:
+            async for event in events:
+                yield event
+
+    def metrics(self) -> dict[str, float]:
+        """Return the engine's figures."""
+        return self._engine.figures()
+
+    def _load(self, path: Path) -> None:
+        self._model: Model = load_model(path, self._options)
+        self._context = Context(self._model, self._options, self.spec.max_concurrent)
+        self._prompts = PromptWriter(self._model, self._options.chat_template)
+        self._sampling = SamplingParameters.from_metadata(self._model.metadata)
+        stepper = Stepper(
+            self._context, self._model.vocabulary, prompt_chunk=self._options.prompt_chunk
+        )
+        self._engine = Engine(stepper, on_death=_end_process)
+
+    async def _answer(
+        self, prompts: Sequence[NDArray[np.int32]], request: Sampling, top: int | None
+    ) -> AsyncGenerator[Event, None]:
+        generations = self._generations(prompts, request, top)
+        if request.answer_limit() == 0:
+            for event in _empty_answer(generations, prompts):
+                yield event
+            return
+        stream = self._engine.submit(generations)
+        try:
+            async for event in stream:
+                yield event
+        finally:
+            if not stream.ended:
+                self._engine.cancel(stream)
+
+    def _generations(
+        self, prompts: Sequence[NDArray[np.int32]], request: Sampling, top: int | None
+    ) -> list[Generation]:
+        for prompt in prompts:
+            if len(prompt) >= self._context.capacity:
+                raise ContextLengthExceeded(len(prompt), self._context.capacity)
+        sampling = self._sampling.overridden(request, self._model.vocabulary.size)
+        choices = request.n or 1
+        return [
+            Generation(
+                prompt=prompt,
+                sampling=sampling.for_choice(choice),
+                stops=request.stops(),
+                limit=request.answer_limit(),
+                top_logprobs=top,
+                index=number * choices + choice,
+            )
+            for number, prompt in enumerate(prompts)
+            for choice in range(choices)
+        ]
+
+
+def _empty_answer(
+    generations: Sequence[Generation], prompts: Sequence[NDArray[np.int32]]
+) -> list[Event]:
+    """Return the answer of no tokens that somebody asked for."""
+    ends: list[Event] = [Finished("length", generation.index) for generation in generations]
+    return [*ends, Usage(sum(map(len, prompts)), 0)]
+
+
+def _end_process() -> None:
+    # The host's own way to end: running answers still get their error before the process does.
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _resident_bytes() -> int | None:
+    """Return the memory that this process holds, None where the system does not tell."""
+    try:
+        pages = Path("/proc/self/statm").read_text("ascii").split()[1]
+    except OSError:
+        return None
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,28 @@
+"""A gateway for each test: faults leave traces that another test must not see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.gateways import RunningGateway
+
+ECHO = "name: echo\nbackend: echo\n"
+Start = Callable[..., RunningGateway]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a gateway with cards (`name=yaml`) and settings; it ends with the test."""
+    with ExitStack() as stack:
+
+        def start(cards: dict[str, str] | None = None, **settings: object) -> RunningGateway:
+            gateway = RunningGateway(tmp_path, **settings)
+            for name, text in (cards or {"echo": ECHO}).items():
+                gateway.add_card(name, text)
+            return stack.enter_context(gateway)
+
+        yield start
