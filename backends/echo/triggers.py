@@ -48,7 +48,8 @@ def split_triggers(text: str, base: Triggers) -> tuple[str, Triggers]:
     """
     asked = {name: _read(name, value) for name, value in _TRIGGER.findall(text)}
     values = {field.name: getattr(base, field.name) for field in fields(Triggers)}
-    return _TRIGGER.sub("", text), Triggers(**(values | asked))
+    rest = _TRIGGER.sub("", text).strip() if asked else text
+    return rest, Triggers(**(values | asked))
 
 
 def _read(name: str, value: str) -> Any:

@@ -44,7 +44,7 @@ class Index:
             if found is not None:
                 return found
         capability = habitual_capability(name)
-        if capability in self.defaults:
+        if capability is not None and capability in self.defaults:
             return self.defaults[capability]
         hint = nearest(name, [*self.cards, *self.aliases])
         raise ModelNotFound(

@@ -64,16 +64,15 @@ class ChatSession:
         while True:
             try:
                 line = self.read_line(">>> ").strip()
+                if line == "/bye":
+                    return
+                if line:
+                    self._take(line)
             except KeyboardInterrupt:
                 self.write("\nUse /bye to leave.\n")
-                continue
             except EOFError:
                 self.write("\n")
                 return
-            if line == "/bye":
-                return
-            if line:
-                self._take(line)
 
     def _take(self, line: str) -> None:
         if line == "/clear":

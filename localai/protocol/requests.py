@@ -26,11 +26,11 @@ TokenCount = Annotated[int, Field(ge=0)]
 
 
 def _check_function(value: dict[str, Any]) -> dict[str, Any]:
-    if value.get("type") != "function":
+    if value.get("type", "function") != "function":
         return value
     function = value.get("function")
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise ValueError("type 'function' needs the field 'function' with a 'name'")
+        raise ValueError("a function needs the field 'function' with a 'name'")
     if not isinstance(function.get("parameters") or {}, dict):
         raise ValueError("'function.parameters' must be a JSON Schema, an object")
     return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from urllib.parse import quote
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -17,6 +18,8 @@ from localai.protocol.events import Event, Usage
 from localai.worker.shapes import Shape
 
 log = logging.getLogger(__name__)
+_MOST_IGNORED = 1000
+"""Characters of the header that names ignored fields; clients refuse very long headers."""
 
 
 class Answer(Response):
@@ -35,7 +38,7 @@ class Answer(Response):
         self._stream = stream
         self._notes_usage = False
         self._usage_comment = b""
-        self._extra_headers = {"x-localai-ignored": ", ".join(ignored)} if ignored else {}
+        self._extra_headers = _ignored_header(ignored)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call; ends quietly when the caller is gone."""
@@ -91,6 +94,14 @@ class Answer(Response):
         frames = b"".join(map(sse.data_frame, self._shape.chunks(event)))
         if frames:
             await send({"type": "http.response.body", "body": frames, "more_body": True})
+
+
+def _ignored_header(names: list[str]) -> dict[str, str]:
+    """Return the header that names ignored fields; a caller may call them anything."""
+    if not names:
+        return {}
+    listed = ", ".join(quote(name, safe="/:[]") for name in names)
+    return {"x-localai-ignored": listed[:_MOST_IGNORED]}
 
 
 def _typed(error: Exception) -> LocalAIError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from localai.errors import LoadFailed
@@ -41,11 +42,15 @@ def _import_package(folder: Path, name: str) -> str:
     if package in sys.modules:
         return package
     init = folder / "__init__.py"
-    spec = importlib.util.spec_from_file_location(
-        package, init if init.exists() else None, submodule_search_locations=[str(folder)]
-    )
-    if spec is None:
-        raise LoadFailed(f"{folder} is no Python package.")
+    places = [str(folder)]
+    if init.exists():
+        spec = importlib.util.spec_from_file_location(
+            package, init, submodule_search_locations=places
+        )
+    else:
+        spec = ModuleSpec(package, None, is_package=True)
+        spec.submodule_search_locations = places
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[package] = module
     if spec.loader is not None:

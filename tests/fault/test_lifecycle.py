@@ -164,8 +164,7 @@ def test_kill_of_the_gateway_leaves_no_process_and_the_next_start_no_folder(star
     gateway.kill()
     eventually(lambda: not any(map(is_alive, pids)))
     (folder,) = leftovers(gateway)
-    with gateway:
-        assert folder not in leftovers(gateway)
+    assert folder not in leftovers(start())
 
 
 def test_kill_of_the_gateway_ends_a_worker_that_still_loads(start: Start) -> None:

@@ -84,8 +84,8 @@ def test_delay_and_slow_words_arrive_one_by_one(start: Start) -> None:
     gateway = start()
     chat(gateway, "load first")
     times: list[float] = []
+    began = time.monotonic()
     with streaming(gateway, "a b c [[delay=0.2]] [[slow=0.1]]") as payloads:
-        began = time.monotonic()
         times += [time.monotonic() - began for _ in payloads]
     role, first, second, third, *_ = times
     assert role >= 0.15

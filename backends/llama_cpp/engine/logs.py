@@ -11,9 +11,11 @@ import llama_cpp
 
 log = logging.getLogger("llama.cpp")
 
-_LEVELS = {1: logging.DEBUG, 2: logging.WARNING, 3: logging.ERROR, 4: logging.DEBUG}
-"""By `enum ggml_log_level`; its INFO tells every tensor and every metadata key."""
+_LEVELS = {3: logging.WARNING, 4: logging.ERROR}
+"""By `enum ggml_log_level`; all else is DEBUG, for its INFO tells every key and tensor."""
 _CONTINUED = 5
+_MISLEADING = ("possible training context overflow",)
+"""Said of the tokens of all sequences together, where the model minds those of one."""
 
 
 class _LogReader:
@@ -28,7 +30,7 @@ class _LogReader:
         if level != _CONTINUED:
             self._level = _LEVELS.get(level, logging.DEBUG)
         line = text.decode("utf-8", "replace").strip()
-        if not line.strip("."):
+        if not line.strip(".") or line.endswith(_MISLEADING):
             return
         log.log(self._level, "%s", line)
         if self.collected is not None and self._level >= logging.ERROR:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from localai.api.gateway import Gateway, gateway_of
+from localai.cards.catalog import BrokenCard
 from localai.cards.resolved import ResolvedCard
 from localai.protocol.asgi import json_response
 from localai.protocol.capabilities import Capability
@@ -27,7 +27,7 @@ async def list_models(request: Request) -> Response:
         "data": [describe(gateway, card) for card in gateway.catalog.cards()],
     }
     if _is_admin_view(request):
-        answer["errors"] = [asdict(broken) for broken in gateway.catalog.errors()]
+        answer["errors"] = [_describe_broken(broken) for broken in gateway.catalog.errors()]
     return json_response(answer)
 
 
@@ -37,6 +37,15 @@ async def show_model(request: Request, model_id: str) -> Response:
     gateway = gateway_of(request)
     describe = _describe_for_admin if _is_admin_view(request) else _describe
     return json_response(describe(gateway, gateway.catalog.find(model_id)))
+
+
+def _describe_broken(broken: BrokenCard) -> dict[str, Any]:
+    return {
+        "path": str(broken.path),
+        "line": broken.line,
+        "message": broken.message,
+        "card": broken.card_name,
+    }
 
 
 def _is_admin_view(request: Request) -> bool:

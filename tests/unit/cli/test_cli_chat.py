@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -170,11 +171,22 @@ class Terminal:
     def __init__(self, master: int, process: subprocess.Popen[bytes]) -> None:
         self._master, self.process, self._seen = master, process, ""
 
-    def wait_for(self, text: str) -> None:
-        """Read until `text` has come, then forget what was read."""
+    def wait_for(self, text: str, seconds: float = 20) -> bool:
+        """Read until `text` has come, then forget what was read; tell whether it came in time."""
         while text not in self._seen:
+            if not select.select([self._master], [], [], seconds)[0]:
+                return False
             self._seen += os.read(self._master, 4096).decode()
         self._seen = self._seen.partition(text)[2]
+        return True
+
+    def interrupt_until(self, text: str) -> None:
+        """Press Ctrl-C until `text` comes: one that arrives just before a read is seen after it."""
+        for _ in range(20):
+            self.process.send_signal(signal.SIGINT)
+            if self.wait_for(text, seconds=1):
+                return
+        raise AssertionError(f"{text!r} never came")
 
     def type(self, text: str) -> None:
         """Press keys."""
@@ -205,20 +217,18 @@ def test_ctrl_c_in_a_terminal_stops_the_worker_and_not_the_program(gateway: Fake
     endless = Answer(body=sse("one", end=""), hangs=True)
     gateway.answer(*CHAT, endless, Answer(body=sse("two")))
     with terminal("chat", "--url", gateway.url) as screen:
-        screen.wait_for("Chatting with qwen")
-        screen.wait_for(">>> ")
+        assert screen.wait_for("Chatting with qwen")
+        assert screen.wait_for(">>> ")
         screen.type("hi\n")
-        screen.wait_for("one")
-        screen.process.send_signal(signal.SIGINT)
-        screen.wait_for("[stopped]")
+        assert screen.wait_for("one")
+        screen.interrupt_until("[stopped]")
         assert gateway.client_left.wait(10)
-        screen.wait_for(">>> ")
-        screen.process.send_signal(signal.SIGINT)
-        screen.wait_for("/bye to leave")
-        screen.wait_for(">>> ")
+        assert screen.wait_for(">>> ")
+        screen.interrupt_until("/bye to leave")
+        assert screen.wait_for(">>> ")
         screen.type("go on\n")
-        screen.wait_for("two")
-        screen.wait_for(">>> ")
+        assert screen.wait_for("two")
+        assert screen.wait_for(">>> ")
         screen.type("/bye\n")
         assert screen.process.wait(10) == 0
     assert [message["content"] for message in gateway.calls[-1].body["messages"]] == [

@@ -233,6 +233,18 @@ def test_a_tool_without_its_parts_is_refused(tools: list[Any], param: str) -> No
 
 
 @pytest.mark.parametrize(
+    "choice", ["sometimes", {}, {"type": "function"}, {"type": "function", "function": 5}]
+)
+def test_a_tool_choice_without_its_parts_is_refused(choice: object) -> None:
+    assert refusal(tool_choice=choice).param == "tool_choice"
+
+
+def test_tools_of_other_kinds_are_left_to_the_backend() -> None:
+    tool = {"type": "custom", "custom": {"name": "shell"}}
+    assert chat(tools=[tool]).tools == [tool]
+
+
+@pytest.mark.parametrize(
     "format_",
     [
         {},
