@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as (port, runtime):
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as (port, runtime, _):
         gateway = Target("gateway", port=port)
         uvloop.run(call_many(gateway, CALL, 1, 1))
         socket = next(runtime.glob("localai-*/*/socket"))

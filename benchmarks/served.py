@@ -14,8 +14,8 @@ _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
 @contextmanager
-def served(folder: Path, *cards: str) -> Iterator[tuple[int, Path]]:
-    """Yield the port of a gateway that serves `cards` (YAML texts), and its runtime folder."""
+def served(folder: Path, *cards: str) -> Iterator[tuple[int, Path, int]]:
+    """Yield port, runtime folder and process id of a gateway that serves `cards` (YAML texts)."""
     models, runtime = folder / "models", folder / "run"
     models.mkdir()
     runtime.mkdir()
@@ -28,7 +28,7 @@ def served(folder: Path, *cards: str) -> Iterator[tuple[int, Path]]:
     environ = os.environ | {"LOCALAI_RUNTIME_DIR": str(runtime)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)
     try:
-        yield _read_port(process), runtime
+        yield _read_port(process), runtime, process.pid
     finally:
         process.terminate()
         process.wait()

@@ -142,7 +142,7 @@ class _Reader:
         return found
 
     def _scalar(self, node: yaml.Node) -> Any:
-        if node.tag in _TEXTS:
+        if node.tag in _TEXTS or _is_old_spelling(node):
             return node.value
         construct = _SCALARS.get(node.tag)
         if construct is None or not isinstance(node, yaml.ScalarNode):
@@ -153,6 +153,12 @@ class _Reader:
             return construct(self._loader, node)
         except (ValueError, KeyError) as error:
             raise _RefusedError(f"{node.value!r} cannot be read as a value", _line(node)) from error
+
+
+def _is_old_spelling(node: yaml.Node) -> bool:
+    # YAML 1.1 reads `on` as true and `1:30` as 90; later versions and people read text.
+    is_switch = node.tag == f"{_TAG}bool" and node.value.lower() not in ("true", "false")
+    return is_switch or (node.tag == f"{_TAG}int" and ":" in node.value)
 
 
 def _syntax_problem(path: Path, error: yaml.YAMLError) -> Problem:

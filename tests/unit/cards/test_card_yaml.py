@@ -67,6 +67,12 @@ def test_what_is_no_card_is_refused_plainly(
     assert where == line
 
 
+def test_switches_and_clocks_are_text_as_in_todays_yaml(tmp_path: Path) -> None:
+    source = read(tmp_path, "{a: on, b: No, c: 1:30, d: True, e: false}")
+
+    assert source.data == {"a": "on", "b": "No", "c": "1:30", "d": True, "e": False}
+
+
 def test_a_key_written_twice_names_both_lines(tmp_path: Path) -> None:
     source = read(tmp_path, "name: a\nbackend: echo\nname: b\n")
 

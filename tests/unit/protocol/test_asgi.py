@@ -219,10 +219,14 @@ async def test_a_caller_that_stays_lets_the_block_end() -> None:
 
 async def test_a_caller_that_leaves_cancels_the_block() -> None:
     connection = Connection()
-    with pytest.raises(CallerGone):
+
+    async def answer() -> None:
         async with watch_caller(connection.receive):
             connection.close()
             await asyncio.Event().wait()
+
+    with pytest.raises(CallerGone):
+        await answer()
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
@@ -244,6 +248,9 @@ async def test_a_cancel_from_elsewhere_stays_a_cancel() -> None:
 
 
 async def test_an_error_of_the_block_goes_through() -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def answer() -> None:
         async with watch_caller(Connection().receive):
-            _ = 1 // 0
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await answer()

@@ -43,7 +43,7 @@ def test_what_a_manifest_leaves_out_has_defaults(tmp_path: Path) -> None:
 
 
 def test_a_missing_manifest_names_the_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="backend.yaml: cannot be read: No such file") as caught:
+    with pytest.raises(ConfigError, match=r"backend\.yaml: cannot be read: No such file") as caught:
         read_manifest(tmp_path)
     assert str(tmp_path) in caught.value.message
 

@@ -22,7 +22,7 @@ USAGE = {
         "rejected_prediction_tokens": 0,
     },
 }
-HELLO = [TextDelta("Hello"), TextDelta(" you"), Finished("stop"), Usage(3, 2, 1)]
+HELLO: list[Event] = [TextDelta("Hello"), TextDelta(" you"), Finished("stop"), Usage(3, 2, 1)]
 OPENING = {"role": "assistant", "content": "", "refusal": None}
 
 
@@ -136,14 +136,14 @@ def test_a_streamed_chat_answer_with_usage() -> None:
 
 
 def test_an_answer_without_text_still_opens_and_ends() -> None:
-    events = [Finished("length"), Usage(3, 0)]
+    events: list[Event] = [Finished("length"), Usage(3, 0)]
     assert stream(chat(), events) == [chat_chunk(OPENING), chat_chunk({}, reason="length")]
     message = answer(chat(), events)["choices"][0]["message"]
     assert message["content"] == ""
 
 
 def test_each_choice_of_a_chat_stream_opens_once() -> None:
-    events = [
+    events: list[Event] = [
         TextDelta("a", 0),
         TextDelta("x", 1),
         TextDelta("b", 0),
@@ -162,7 +162,12 @@ def test_each_choice_of_a_chat_stream_opens_once() -> None:
 
 
 def test_choices_of_a_whole_answer_are_in_order() -> None:
-    events = [TextDelta("x", 1), Finished("stop", 1), TextDelta("a", 0), Finished("length", 0)]
+    events: list[Event] = [
+        TextDelta("x", 1),
+        Finished("stop", 1),
+        TextDelta("a", 0),
+        Finished("length", 0),
+    ]
     choices = answer(chat(), events)["choices"]
     assert [(c["index"], c["message"]["content"], c["finish_reason"]) for c in choices] == [
         (0, "a", "length"),
@@ -170,7 +175,7 @@ def test_choices_of_a_whole_answer_are_in_order() -> None:
     ]
 
 
-CALLS = [
+CALLS: list[Event] = [
     ToolCallDelta(0, "", "call_a", "look"),
     ToolCallDelta(0, '{"city":'),
     ToolCallDelta(0, '"Bern"}'),
@@ -219,7 +224,7 @@ def test_text_before_a_tool_call_is_kept() -> None:
 
 
 def test_logprobs_of_a_chat() -> None:
-    events = [
+    events: list[Event] = [
         TextDelta("Hel", logprobs=[entry("Hel", "Hel", "Hal")]),
         TextDelta("lo!", logprobs=[entry("lo"), entry("!")]),
         Finished("stop"),
@@ -268,7 +273,12 @@ def test_a_streamed_completion_with_usage() -> None:
 
 
 def test_choices_of_several_prompts() -> None:
-    events = [TextDelta("a", 0), Finished("stop", 0), TextDelta("b", 1), Finished("length", 1)]
+    events: list[Event] = [
+        TextDelta("a", 0),
+        Finished("stop", 0),
+        TextDelta("b", 1),
+        Finished("length", 1),
+    ]
     assert answer(completion(), events)["choices"] == [
         text_choice("a", 0, "stop"),
         text_choice("b", 1, "length"),
@@ -282,7 +292,7 @@ def test_choices_of_several_prompts() -> None:
 
 
 def test_logprobs_of_a_completion_count_characters() -> None:
-    events = [
+    events: list[Event] = [
         TextDelta("日本", logprobs=[entry("日", "日", "月"), entry("本")]),
         TextDelta("!", logprobs=[entry("!")]),
         TextDelta("x", 1, logprobs=[entry("x")]),
