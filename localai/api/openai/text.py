@@ -8,12 +8,13 @@ from starlette.responses import Response
 
 from localai.api.gateway import gateway_of
 from localai.api.openai.bodies import resolve_body
+from localai.api.plain_route import PlainRoute
 from localai.api.relay import Relay
 from localai.protocol.asgi import parse_request, read_json_object
 from localai.protocol.capabilities import ROUTES, Capability
 from localai.protocol.requests import ChatRequest, CompletionRequest, Sampling
 
-router = APIRouter(tags=["text"])
+router = APIRouter(tags=["text"], route_class=PlainRoute)
 
 
 def _body_schema(kind: type[Sampling]) -> dict[str, object]:

@@ -1,0 +1,42 @@
+"""The pages that list things list all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from localai import __version__
+from localai.cards.schema import Card, CardFile, Limits
+from localai.protocol.manifest import read_manifests
+from localai.settings import builtin_backends_folder
+
+ROOT = Path(__file__).parents[2]
+CARDS_PAGE = (ROOT / "docs" / "cards.md").read_text("utf-8")
+BACKENDS = read_manifests(builtin_backends_folder())
+
+
+@pytest.mark.parametrize("part", [Card, CardFile, Limits])
+def test_every_key_of_a_card_is_documented(
+    part: type[Card] | type[CardFile] | type[Limits],
+) -> None:
+    missing = [key for key in part.model_fields if f"| `{key}` |" not in CARDS_PAGE]
+    assert missing == []
+
+
+@pytest.mark.parametrize("backend", sorted(BACKENDS))
+def test_every_option_of_a_backend_is_documented(backend: str) -> None:
+    section = CARDS_PAGE.partition(f"### `{backend}`\n")[2].partition("\n### ")[0]
+    options = BACKENDS[backend][1].options
+    assert [name for name in options if f"| `{name}` |" not in section] == []
+
+
+def test_architecture_page_names_every_folder() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    packages = [path.parent for path in (ROOT / "localai").glob("*/__init__.py")]
+    assert [p.name for p in packages if f"`localai/{p.name}/`" not in page] == []
+
+
+def test_changelog_is_ready_for_this_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert "## [Unreleased]" in text or f"## [{__version__}]" in text
