@@ -231,7 +231,8 @@ class Comparison:
 
     def median(self, title: str, figure: str) -> float:
         """Return the median of one figure of one side."""
-        return statistics.median(getattr(measured, figure) for measured in self.rounds[title])
+        values = [float(getattr(measured, figure)) for measured in self.rounds[title]]
+        return statistics.median(values)
 
     def ratios(self) -> list[float]:
         """Return our tokens a second over the baseline's, round by round."""
@@ -264,20 +265,19 @@ async def compare(
     return comparisons
 
 
-def show_table(comparisons: Sequence[Comparison]) -> None:
-    """Print the medians, and the ratio with its range."""
-    print(f"{'streams':>7}  {'server':<18}{'tokens/s':>9}{'first ms':>10}{'gap ms':>8}  ratio")
+def table(comparisons: Sequence[Comparison]) -> str:
+    """Return the medians, and the ratio with its range, as lines of text."""
+    lines = [f"{'streams':>7}  {'server':<18}{'tokens/s':>9}{'first ms':>10}{'gap ms':>8}  ratio"]
     for comparison in comparisons:
         for title in comparison.rounds:
-            figures = [
-                comparison.median(title, figure)
-                for figure in ("tokens_per_second", "first_token_ms", "gap_ms")
-            ]
+            rate = comparison.median(title, "tokens_per_second")
+            first = comparison.median(title, "first_token_ms")
+            gap = comparison.median(title, "gap_ms")
             ratio = "" if title == BASELINE else _ratio_text(comparison.ratios())
-            print(
-                f"{comparison.streams:>7}  {title:<18}"
-                f"{figures[0]:>9.1f}{figures[1]:>10.0f}{figures[2]:>8.1f}  {ratio}"
+            lines.append(
+                f"{comparison.streams:>7}  {title:<18}{rate:>9.1f}{first:>10.0f}{gap:>8.1f}  {ratio}"
             )
+    return "\n".join(lines) + "\n"
 
 
 def _ratio_text(ratios: Sequence[float]) -> str:
@@ -336,7 +336,7 @@ def main() -> None:
         MODEL.parent.mkdir(parents=True, exist_ok=True)
         write_random_gguf(MODEL, HALF_BILLION)
     comparisons = asyncio.run(run(arguments))
-    show_table(comparisons)
+    sys.stdout.write(table(comparisons))
     if arguments.json:
         setting = {"model": arguments.model.name, "threads": arguments.threads}
         setting |= {

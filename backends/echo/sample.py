@@ -36,7 +36,7 @@ def _sample_typed(schema: dict[str, Any], text: str, root: dict[str, Any]) -> An
     if kind == "array":
         item = schema.get("items", {})
         return [sample_value(item, text, root) for _ in range(schema.get("minItems", 0))]
-    return schema.get("minimum", _PLAIN.get(kind))
+    return schema.get("minimum", _PLAIN[kind])
 
 
 def _resolve(reference: str, root: dict[str, Any]) -> dict[str, Any]:

@@ -154,16 +154,20 @@ def _json_answer(request: ChatRequest, said: str) -> str:
         return orjson.dumps({"echo": said}).decode()
     if wanted.get("type") != "json_schema":
         return said
-    schema = (wanted.get("json_schema") or {}).get("schema")
-    if not isinstance(schema, dict):
+    return _sample_json(wanted["json_schema"]["schema"], said, "response_format")
+
+
+def _sample_json(schema: dict[str, Any], text: str, param: str) -> str:
+    try:
+        return orjson.dumps(sample_value(schema, text)).decode()
+    except (AttributeError, LookupError, RecursionError, TypeError) as error:
         raise InvalidRequest(
-            "'response_format.json_schema.schema' must be an object.", param="response_format"
-        )
-    return orjson.dumps(sample_value(schema, said)).decode()
+            f"echo cannot follow this JSON Schema: {type(error).__name__}: {error}.", param=param
+        ) from None
 
 
 def _wanted_tool(request: ChatRequest, triggers: Triggers) -> dict[str, Any] | None:
-    tools = {tool["function"]["name"]: tool["function"] for tool in request.tools or []}
+    tools = {tool["function"]["name"]: tool["function"] for tool in _functions(request)}
     choice = request.tool_choice
     if isinstance(choice, dict):
         name = choice.get("function", {}).get("name")
@@ -175,8 +179,15 @@ def _wanted_tool(request: ChatRequest, triggers: Triggers) -> dict[str, Any] | N
     return None
 
 
+def _functions(request: ChatRequest) -> list[dict[str, Any]]:
+    tools = request.tools or []
+    if any("function" not in tool for tool in tools):
+        raise InvalidRequest("echo knows only tools of type 'function'.", param="tools")
+    return tools
+
+
 async def _call_tool(index: int, tool: dict[str, Any], text: str) -> AsyncGenerator[Event, None]:
-    arguments = orjson.dumps(sample_value(tool.get("parameters") or {}, text)).decode()
+    arguments = _sample_json(tool.get("parameters") or {}, text, "tools")
     half = len(arguments) // 2
     yield ToolCallDelta(0, "", f"call_echo_{index}", tool["name"], index)
     yield ToolCallDelta(0, arguments[:half], index=index)

@@ -19,6 +19,7 @@ from localai.pool.supervise import Worker
 from localai.protocol import sse
 from localai.protocol.asgi import CALLER_GONE, CLIENT_GONE, CallerGone, watch_caller
 
+Headers = list[tuple[bytes, bytes]]
 _KEPT_HEADERS = frozenset(
     {
         b"cache-control", b"content-type", b"retry-after", b"x-accel-buffering",
@@ -26,6 +27,8 @@ _KEPT_HEADERS = frozenset(
     }
 )  # fmt: skip
 _REQUEST_HEADERS = b"content-type: application/json\r\n%b: 1\r\n" % sse.USAGE_HEADER.encode()
+_USAGE_AT_MOST = 600
+"""How far from a body's end its usage can begin, in bytes."""
 _USAGE = re.compile(rb'"usage":\{"prompt_tokens":(\d+),"completion_tokens":(\d+)')
 
 
@@ -36,12 +39,20 @@ class Relay(Response):
     frame. A caller that leaves closes the worker's connection, which cancels the call there.
     """
 
-    def __init__(self, pool: Pool, card: ResolvedCard, path: str, body: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        card: ResolvedCard,
+        path: str,
+        body: dict[str, Any],
+        extra_headers: Headers,
+    ) -> None:
         super().__init__()
         self._pool = pool
         self._card = card
         self._path = path
         self._body = orjson.dumps(body)
+        self._extra_headers = extra_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
@@ -49,73 +60,84 @@ class Relay(Response):
         record.model = self._card.name
         try:
             async with watch_caller(receive), self._pool.lease(self._card) as worker:
-                await self._exchange(worker, record, send)
+                exchange = _Exchange(worker, record, send, self._extra_headers)
+                await exchange.run(self._path, self._body)
         except CallerGone:
             record.status = CLIENT_GONE
         except asyncio.CancelledError:
             raise _shut_down() from None
 
-    async def _exchange(self, worker: Worker, record: Record, send: Send) -> None:
+
+class _Exchange:
+    """One call's way to a leased worker and back."""
+
+    def __init__(self, worker: Worker, record: Record, send: Send, extra: Headers) -> None:
+        self._worker = worker
+        self._record = record
+        self._send = send
+        self._extra = extra
+
+    async def run(self, path: str, body: bytes) -> None:
         try:
-            response = await worker.client.request("POST", self._path, self._body, _REQUEST_HEADERS)
+            response = await self._worker.client.request("POST", path, body, _REQUEST_HEADERS)
         except WorkerGone:
-            raise await worker.broken() from None
+            raise await self._worker.broken() from None
         try:
             if _is_stream(response):
-                await _pass_stream(worker, response, record, send)
+                await self._pass_stream(response)
             else:
-                await _pass_whole(worker, response, record, send)
+                await self._pass_whole(response)
         finally:
             response.close()
 
+    async def _pass_whole(self, response: WorkerResponse) -> None:
+        try:
+            body = await response.read()
+        except WorkerGone:
+            raise await self._worker.broken() from None
+        if usage := _USAGE.search(body, max(0, len(body) - _USAGE_AT_MOST)):
+            self._record.usage = int(usage[1]), int(usage[2])
+        await self._start(response, (b"content-length", str(len(body)).encode()))
+        await self._send({"type": "http.response.body", "body": body})
 
-async def _pass_whole(worker: Worker, response: WorkerResponse, record: Record, send: Send) -> None:
-    try:
-        body = await response.read()
-    except WorkerGone:
-        raise await worker.broken() from None
-    if usage := _USAGE.search(body, max(0, len(body) - 600)):
-        record.usage = int(usage[1]), int(usage[2])
-    headers = [*_kept(response), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    async def _pass_stream(self, response: WorkerResponse) -> None:
+        await self._start(response)
+        last = await self._pass_frames(response)
+        await self._send({"type": "http.response.body", "body": last})
 
+    async def _start(self, response: WorkerResponse, *more: tuple[bytes, bytes]) -> None:
+        kept = [(name, value) for name, value in response.headers if name in _KEPT_HEADERS]
+        headers = [*kept, *self._extra, *more]
+        await self._send(
+            {"type": "http.response.start", "status": response.status, "headers": headers}
+        )
 
-async def _pass_stream(
-    worker: Worker, response: WorkerResponse, record: Record, send: Send
-) -> None:
-    await send(
-        {"type": "http.response.start", "status": response.status, "headers": _kept(response)}
-    )
-    last = await _pass_frames(worker, response, record, send)
-    await send({"type": "http.response.body", "body": last})
+    async def _pass_frames(self, response: WorkerResponse) -> bytes:
+        """Pass all frames on; returns the frame that must still end the stream, if any."""
+        cutter = sse.FrameCutter()
+        try:
+            async for chunk in response.chunks():
+                frames, usage = sse.take_usage(cutter.feed(chunk))
+                self._record.usage = usage or self._record.usage
+                if frames:
+                    await self._send(
+                        {"type": "http.response.body", "body": frames, "more_body": True}
+                    )
+        except WorkerGone:
+            return self._fail(await self._worker.broken())
+        except asyncio.CancelledError as cancelled:
+            if cancelled.args == (CALLER_GONE,):
+                raise
+            return self._fail(_shut_down())
+        if not sse.is_terminal(cutter.last):
+            return self._fail(EngineFailed("The worker ended its stream without a last word."))
+        if not cutter.last.endswith(sse.DONE):
+            self._record.failure = "error in the stream"
+        return b""
 
-
-async def _pass_frames(
-    worker: Worker, response: WorkerResponse, record: Record, send: Send
-) -> bytes:
-    """Pass all frames on; returns the frame that must still end the stream, if any."""
-    cutter = sse.FrameCutter()
-    try:
-        async for chunk in response.chunks():
-            frames, usage = sse.take_usage(cutter.feed(chunk))
-            record.usage = usage or record.usage
-            if frames:
-                await send({"type": "http.response.body", "body": frames, "more_body": True})
-    except WorkerGone:
-        return _fail(record, await worker.broken())
-    except asyncio.CancelledError as cancelled:
-        if cancelled.args == (CALLER_GONE,):
-            raise
-        return _fail(record, _shut_down())
-    if not sse.is_terminal(cutter.last):
-        return _fail(record, EngineFailed("The worker ended its stream without a last word."))
-    return b""
-
-
-def _fail(record: Record, error: LocalAIError) -> bytes:
-    record.failure = error.code
-    return sse.error_frame(error)
+    def _fail(self, error: LocalAIError) -> bytes:
+        self._record.failure = error.code
+        return sse.error_frame(error)
 
 
 def _shut_down() -> ShuttingDown:
@@ -127,7 +149,3 @@ def _is_stream(response: WorkerResponse) -> bool:
         name == b"content-type" and value.startswith(b"text/event-stream")
         for name, value in response.headers
     )
-
-
-def _kept(response: WorkerResponse) -> list[tuple[bytes, bytes]]:
-    return [(name, value) for name, value in response.headers if name in _KEPT_HEADERS]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localai.cards.index import Index, build_index
+from localai.cards.model_files import has_its_files
 from localai.cards.problems import Problem
 from localai.cards.reading import check_card
 from localai.cards.resolved import Backends, ResolvedCard, Source
@@ -101,6 +102,16 @@ class Catalog:
         Raises ModelNotFound for an unknown name, InvalidRequest where the model cannot do it.
         """
         return self._index.resolve(name, capability)
+
+    def stand_in(self, card: ResolvedCard, capability: Capability) -> ResolvedCard:
+        """Return who answers for `card`: its fallback as long as its own files are not here."""
+        tried = {card.name}
+        while card.card.fallback is not None and not has_its_files(card):
+            card = self._index.resolve(card.card.fallback, capability)
+            if card.name in tried:
+                break
+            tried.add(card.name)
+        return card
 
     def find(self, name: str) -> ResolvedCard:
         """Return the card called `name`, whatever it can do; raises ModelNotFound."""

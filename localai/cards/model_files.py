@@ -15,8 +15,10 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 def resolve_model_path(resolved: ResolvedCard) -> Path | None:
     """Return the path of the card's model, None for a backend that needs none.
 
-    Raises LoadFailed when the reference is not a local file or the file is not there.
+    Raises LoadFailed when the reference is not a local file, or when it or one of the card's other
+    files is not there.
     """
+    _check_other_files(resolved)
     reference = resolved.card.model
     if reference is None:
         return None
@@ -26,6 +28,24 @@ def resolve_model_path(resolved: ResolvedCard) -> Path | None:
             resolved, f"its file {path} does not exist: put it there, or correct 'model'"
         )
     return path
+
+
+def has_its_files(resolved: ResolvedCard) -> bool:
+    """Tell whether everything that the card needs is on this machine."""
+    try:
+        resolve_model_path(resolved)
+    except LoadFailed:
+        return False
+    return True
+
+
+def _check_other_files(resolved: ResolvedCard) -> None:
+    for file in resolved.card.files:
+        path = resolved.path.parent / file.path
+        if not path.exists():
+            raise _failure(
+                resolved, f"its file {path} does not exist: download it from {file.uri}, listed"
+            )
 
 
 def _local_path(reference: str, resolved: ResolvedCard) -> Path:

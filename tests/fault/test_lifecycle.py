@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+from pathlib import Path
 
 from tests.fault.calls import (
     answer_of,
@@ -221,3 +222,17 @@ def impatient(gateway: RunningGateway) -> None:
         json={"model": "echo", "messages": [{"role": "user", "content": "hi"}]},
         timeout=0.5,
     )
+
+
+def test_fallback_answers_until_the_files_are_there(start: Start, tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    later = f"name: later\nbackend: llama_cpp\nmodel: {weights}\nfallback: echo\n"
+    gateway = start({"echo": ECHO, "later": later})
+    answer = chat(gateway, "not yet", model="later")
+    assert answer_of(answer) == "not yet"
+    assert answer.json()["model"] == "echo"
+    assert answer.headers["x-localai-fallback-for"] == "later"
+    weights.write_text("no model at all")
+    refused = chat(gateway, "now", model="later")
+    assert error_of(refused)["code"] == "model_load_failed"
+    assert str(weights) in error_of(refused)["message"]

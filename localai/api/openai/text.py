@@ -38,6 +38,8 @@ async def _answer(request: Request, capability: Capability, kind: type[Sampling]
     gateway = gateway_of(request)
     body = await read_json_object(request, gateway.body_limits)
     asked = parse_request(kind, body)
-    card = gateway.catalog.resolve(asked.model, capability)
+    meant = gateway.catalog.resolve(asked.model, capability)
+    card = gateway.catalog.stand_in(meant, capability)
     resolved = resolve_body(body, kind, card.card.defaults, card.name)
-    return Relay(gateway.pool, card, ROUTES[capability], resolved)
+    headers = [] if card is meant else [(b"x-localai-fallback-for", meant.name.encode())]
+    return Relay(gateway.pool, card, ROUTES[capability], resolved, headers)

@@ -57,3 +57,15 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_other_places_are_refused_with_the_way_out(tmp_path: Path, model_uri: str) -> None:
     with pytest.raises(LoadFailed, match="local files only: download the file"):
         resolve_model_path(card(tmp_path, model_uri))
+
+
+def test_another_missing_file_is_named_with_its_source(tmp_path: Path, model: Path) -> None:
+    text = (
+        f"name: a\nbackend: llama_cpp\nmodel: '{model}'\n"
+        "files: [{path: eyes.gguf, uri: 'https://example.org/eyes.gguf'}]\n"
+    )
+    resolved = read_card(write_card(tmp_path / "cards/a.yaml", text), backends())
+    with pytest.raises(LoadFailed, match=r"eyes\.gguf does not exist: download it from https://"):
+        resolve_model_path(resolved)
+    (tmp_path / "cards/eyes.gguf").touch()
+    assert resolve_model_path(resolved) == model

@@ -1,0 +1,89 @@
+"""Loads the backend and asks it, without a host."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backends.llama_cpp.worker import LlamaCpp
+from benchmarks.random_gguf import END_OF_TEXT, MESSAGE_END
+from localai.protocol.events import Event, Finished, TextDelta, Usage
+from localai.protocol.launch import LaunchSpec
+from localai.protocol.requests import ChatRequest, CompletionRequest
+
+ENDLESS = {str(END_OF_TEXT): -100, str(MESSAGE_END): -100}
+"""A bias under which answers have the length that was asked for."""
+DEADLINE = 10.0
+
+
+@dataclass
+class Answer:
+    events: list[Event]
+
+    def text(self, index: int = 0) -> str:
+        deltas = [event for event in self.events if isinstance(event, TextDelta)]
+        return "".join(delta.text for delta in deltas if delta.index == index)
+
+    def reasons(self) -> dict[int, str]:
+        return {event.index: event.reason for event in self.events if isinstance(event, Finished)}
+
+    @property
+    def usage(self) -> Usage:
+        assert isinstance(self.events[-1], Usage)
+        return self.events[-1]
+
+
+@asynccontextmanager
+async def loaded(
+    path: Path, *, max_concurrent: int = 8, **options: Any
+) -> AsyncIterator[LlamaCpp]:
+    spec = LaunchSpec(
+        name="tiny",
+        backend=Path("backends/llama_cpp"),
+        socket=Path("unused"),
+        model=path,
+        max_concurrent=max_concurrent,
+        options={"n_threads": 1, **options},
+    )
+    backend = LlamaCpp(spec)
+    await backend.load()
+    try:
+        yield backend
+    finally:
+        await backend.unload()
+
+
+def chat_request(content: str = "hello", **fields: Any) -> ChatRequest:
+    plain = {"temperature": 0.0, "max_tokens": 16, "logit_bias": ENDLESS}
+    messages = [{"role": "user", "content": content}]
+    return ChatRequest.model_validate({"messages": messages, **plain, **fields})
+
+
+def completion_request(prompt: Any, **fields: Any) -> CompletionRequest:
+    plain = {"temperature": 0.0, "max_tokens": 16, "logit_bias": ENDLESS}
+    return CompletionRequest.model_validate({"prompt": prompt, **plain, **fields})
+
+
+async def collect(events: AsyncGenerator[Event, None]) -> Answer:
+    async with asyncio.timeout(DEADLINE):
+        return Answer([event async for event in events])
+
+
+async def chat(backend: LlamaCpp, content: str = "hello", **fields: Any) -> Answer:
+    return await collect(backend.chat(chat_request(content, **fields)))
+
+
+async def complete(backend: LlamaCpp, prompt: Any, **fields: Any) -> Answer:
+    return await collect(backend.complete(completion_request(prompt, **fields)))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, "the condition never came true"
+        await asyncio.sleep(0)
