@@ -19,7 +19,7 @@ class Options:
 
     n_ctx: int = 0
     n_batch: int = 512
-    n_ubatch: int = 512
+    n_ubatch: int = 0
     prompt_chunk: int = 128
     n_threads: int = 0
     n_threads_batch: int = 0

@@ -116,7 +116,7 @@ class Sampler:
 def _links(
     parameters: SamplingParameters, vocabulary_size: int, prompt: NDArray[np.int32]
 ) -> list[llama_cpp.llama_sampler_p]:
-    """Return the samplers in llama.cpp's usual order; those without effect are left out."""
+    """Return the samplers in their order; those without effect are left out."""
     links = []
     if parameters.logit_bias:
         links.append(_bias_link(parameters.logit_bias, vocabulary_size))
@@ -125,10 +125,12 @@ def _links(
         return [*links, llama_cpp.llama_sampler_init_greedy()]
     if parameters.top_k > 0:
         links.append(llama_cpp.llama_sampler_init_top_k(parameters.top_k))
-    if parameters.top_p < 1:
-        links.append(llama_cpp.llama_sampler_init_top_p(parameters.top_p, 1))
+    # `top_p` sorts what it gets: 8 ms for each token of a large vocabulary, unless `min_p`, which
+    # takes one look at each, has thinned it out.
     if parameters.min_p > 0:
         links.append(llama_cpp.llama_sampler_init_min_p(parameters.min_p, 1))
+    if parameters.top_p < 1:
+        links.append(llama_cpp.llama_sampler_init_top_p(parameters.top_p, 1))
     links.append(llama_cpp.llama_sampler_init_temp(parameters.temperature))
     links.append(llama_cpp.llama_sampler_init_dist(_seed(parameters.seed)))
     return links

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def chat_stream(extra: str = "", usage: str = "") -> str:
     )
 
 
-def complete(gateway: RunningGateway, prompt: str, **fields: object) -> Answer:
+def complete(gateway: RunningGateway, prompt: str, **fields: Any) -> Answer:
     return post(gateway, "/v1/completions", prompt=prompt, **fields)
 
 

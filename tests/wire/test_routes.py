@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -85,7 +86,7 @@ def test_names_that_lead_to_the_same_model(gateway: RunningGateway, model: str) 
 
 @pytest.mark.parametrize("fields", [{}, {"model": None}, {"model": ""}])
 def test_without_a_model_the_default_answers(
-    gateway: RunningGateway, fields: dict[str, object]
+    gateway: RunningGateway, fields: dict[str, Any]
 ) -> None:
     assert chat(gateway, "a", **fields).json()["model"] == "echo"
     assert post(gateway, "/v1/completions", prompt="a", **fields).json()["model"] == "echo"

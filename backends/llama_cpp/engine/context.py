@@ -15,6 +15,7 @@ from localai.errors import LoadFailed
 
 DEFAULT_CONTEXT = 4096
 """The most tokens a conversation gets unless the card asks for more: caches cost memory."""
+DEFAULT_UBATCH = 512
 
 _CACHE_TYPES = {
     "f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20,
@@ -93,7 +94,7 @@ class Context:
         parameters.n_ctx = self.capacity * self.sequences
         parameters.n_seq_max = self.sequences
         parameters.n_batch = max(options.n_batch, self.sequences)
-        parameters.n_ubatch = options.n_ubatch
+        parameters.n_ubatch = options.n_ubatch or min(parameters.n_batch, DEFAULT_UBATCH)
         # Only the last token of each sequence is ever asked for its logits.
         parameters.n_outputs_max = self.sequences
         parameters.n_threads = options.n_threads or default_threads()

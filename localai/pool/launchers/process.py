@@ -33,13 +33,17 @@ class Process:
     """A running worker process, seen from the gateway."""
 
     def __init__(
-        self, child: asyncio.subprocess.Process, folder: Path, status: asyncio.StreamReader
+        self,
+        child: asyncio.subprocess.Process,
+        folder: Path,
+        status: asyncio.StreamReader,
+        output: asyncio.StreamReader,
     ) -> None:
         self._child = child
         self._folder = folder
         self._status = status
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self._output = asyncio.create_task(self._keep_output())
+        self._output = asyncio.create_task(self._keep_output(output))
 
     @property
     def pid(self) -> int:
@@ -146,10 +150,9 @@ class Process:
         except ProcessLookupError:
             return
 
-    async def _keep_output(self) -> None:
-        assert self._child.stdout is not None
+    async def _keep_output(self, output: asyncio.StreamReader) -> None:
         rest = ""
-        while chunk := await self._child.stdout.read(_CHUNK):
+        while chunk := await output.read(_CHUNK):
             *lines, rest = (rest + chunk.decode("utf-8", "replace")).split("\n")
             self._tail.extend(lines)
             rest = rest[-_CHUNK:]
@@ -174,36 +177,39 @@ class ProcessLauncher:
     async def launch(self, spec: LaunchSpec) -> Process:
         """Start a worker for `spec`; its socket and status pipe are filled in here."""
         folder = Path(tempfile.mkdtemp(dir=self._root))
-        read_fd, write_fd = os.pipe()
+        status_read, status_write = os.pipe()
+        output_read, output_write = os.pipe()
+        filled = {
+            "socket": folder / "socket",
+            "status_fd": status_write,
+            "parent_pid": os.getpid(),
+        }
         try:
-            filled = spec.model_copy(
-                update={
-                    "socket": folder / "socket",
-                    "status_fd": write_fd,
-                    "parent_pid": os.getpid(),
-                }
-            )
-            (folder / "launch.json").write_text(filled.model_dump_json(), "utf-8")
-            child = await _spawn(folder, write_fd)
+            text = spec.model_copy(update=filled).model_dump_json()
+            (folder / "launch.json").write_text(text, "utf-8")
+            child = await _spawn(folder, status_write, output_write)
         except BaseException:
-            os.close(read_fd)
+            os.close(status_read)
+            os.close(output_read)
             shutil.rmtree(folder, ignore_errors=True)
             raise
         finally:
-            os.close(write_fd)
-        return Process(child, folder, await _read_pipe(read_fd))
+            os.close(status_write)
+            os.close(output_write)
+        return Process(child, folder, await _read_pipe(status_read), await _read_pipe(output_read))
 
     def close(self) -> None:
         """Remove the private folder."""
         shutil.rmtree(self._root, ignore_errors=True)
 
 
-async def _spawn(folder: Path, status_fd: int) -> asyncio.subprocess.Process:
+async def _spawn(folder: Path, status_fd: int, output_fd: int) -> asyncio.subprocess.Process:
+    # Not asyncio's own pipe: its `wait` also waits for the pipe's end, which a grandchild can hold.
     return await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "localai.worker", str(folder),
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stdout=output_fd,
+        stderr=output_fd,
         cwd=folder,
         env=worker_environment(os.environ),
         pass_fds=(status_fd,),

@@ -38,10 +38,7 @@ class Answer:
         return self.events[-1]
 
 
-@asynccontextmanager
-async def loaded(
-    path: Path, *, max_concurrent: int = 8, **options: Any
-) -> AsyncIterator[LlamaCpp]:
+def backend_for(path: Path, *, max_concurrent: int = 8, **options: Any) -> LlamaCpp:
     spec = LaunchSpec(
         name="tiny",
         backend=Path("backends/llama_cpp"),
@@ -50,7 +47,12 @@ async def loaded(
         max_concurrent=max_concurrent,
         options={"n_threads": 1, **options},
     )
-    backend = LlamaCpp(spec)
+    return LlamaCpp(spec)
+
+
+@asynccontextmanager
+async def loaded(path: Path, **settings: Any) -> AsyncIterator[LlamaCpp]:
+    backend = backend_for(path, **settings)
     await backend.load()
     try:
         yield backend

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gguf
+import pytest
+
+from benchmarks.random_gguf import TINY, write_random_gguf
+from localai.errors import LoadFailed
+from localai.protocol.requests import ChatRequest
+from tests.unit.llama_cpp.asking import backend_for, chat, collect, complete, loaded
+
+
+async def load(path: Path, **options: Any) -> None:
+    async with loaded(path, **options):
+        pass
+
+
+async def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(LoadFailed, match="No such file"):
+        await load(tmp_path / "none.gguf")
+
+
+async def test_a_file_of_another_kind(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"<!DOCTYPE html>")
+    with pytest.raises(LoadFailed, match=r"not a GGUF file: it starts with b'<!DO'"):
+        await load(path)
+
+
+async def test_a_file_that_was_not_fully_downloaded(model_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "half.gguf"
+    path.write_bytes(model_path.read_bytes()[:-5000])
+    with pytest.raises(LoadFailed, match="not within the file bounds"):
+        await load(path)
+
+
+async def test_an_unknown_architecture_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    writer = gguf.GGUFWriter(path, "abacus")
+    writer.add_block_count(1)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(LoadFailed, match="unknown model architecture: 'abacus'"):
+        await load(path)
+
+
+async def test_layers_on_a_gpu_that_the_build_cannot_use(model_path: Path) -> None:
+    with pytest.raises(LoadFailed, match="no GPU support"):
+        await load(model_path, n_gpu_layers=1)
+
+
+async def test_more_sequences_than_llama_cpp_has(model_path: Path) -> None:
+    with pytest.raises(LoadFailed, match="max_concurrent"):
+        await load(model_path, max_concurrent=1000)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kv_unified": False},
+        {"flash_attn": "off"},
+        {"cache_type_k": "f32", "cache_type_v": "bf16"},
+        {"use_mmap": False},
+        {"use_mmap": True, "use_mlock": True},
+        {"n_batch": 3, "prompt_chunk": 1},
+        {"n_ctx": 100, "rope_freq_scale": 0.5, "rope_freq_base": 20000.0},
+    ],
+)
+async def test_answers_under_other_options(model_path: Path, options: dict[str, Any]) -> None:
+    async with loaded(model_path, **options) as backend:
+        answer = await chat(backend, n=2)
+    assert answer.usage.completion_tokens == 32
+
+
+async def test_a_template_from_the_card(model_path: Path) -> None:
+    async with loaded(model_path, chat_template="{{ messages[0].content }}") as backend:
+        answer = await chat(backend, "abab")
+        same = await complete(backend, "abab")
+    assert answer.text() == same.text()
+
+
+async def test_a_file_without_a_template_gets_chatml(model_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bare.gguf"
+    write_random_gguf(path, TINY, chat_template=None)
+    request = ChatRequest.model_validate(
+        {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
+    )
+    async with loaded(path) as backend:
+        bare = await collect(backend.chat(request))
+    async with loaded(model_path) as backend:
+        own = await collect(backend.chat(request))
+    assert bare.usage.prompt_tokens == own.usage.prompt_tokens
+
+
+async def test_what_a_worker_says_of_itself(model_path: Path) -> None:
+    backend = backend_for(model_path, max_concurrent=3, n_ctx=200)
+    info = await backend.load()
+    await backend.unload()
+    assert info.context_length == 200
+    assert info.max_concurrent == 3
+    assert info.footprint["host"] > model_path.stat().st_size
