@@ -159,7 +159,9 @@ def _completion_tokens(server: Server, answer: bytes) -> int:
 
 
 @asynccontextmanager
-async def started_worker(model: Path, streams: int, threads: int) -> AsyncIterator[Server]:
+async def started_worker(
+    model: Path, streams: int, threads: int, options: dict[str, object]
+) -> AsyncIterator[Server]:
     """Start our worker on a Unix socket."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "worker.sock"
@@ -169,7 +171,7 @@ async def started_worker(model: Path, streams: int, threads: int) -> AsyncIterat
             "socket": str(path),
             "model": str(model),
             "max_concurrent": streams,
-            "options": {"n_ctx": 1024, "n_threads": threads},
+            "options": {"n_ctx": 1024, "n_threads": threads, **options},
         }
         (Path(folder) / "launch.json").write_text(json.dumps(launch))
         server = Server(WORKER, str(path), "model")
@@ -294,7 +296,8 @@ async def run(arguments: argparse.Namespace) -> list[Comparison]:
         if arguments.url:
             ours = _server_at(arguments.url, arguments.name)
         else:
-            ours = await stack.enter_async_context(started_worker(arguments.model, most, threads))
+            worker = started_worker(arguments.model, most, threads, arguments.options)
+            ours = await stack.enter_async_context(worker)
         servers = [ours]
         if arguments.llama_server:
             baseline = started_llama_server(arguments.llama_server, arguments.model, most, threads)
@@ -325,6 +328,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--ban", type=int, nargs="*", default=[END_OF_TEXT, MESSAGE_END],
                         help="token ids that would end an answer early")  # fmt: skip
+    parser.add_argument("--options", type=json.loads, default={}, help="of the card, as JSON")
     parser.add_argument("--json", type=Path, help="write all rounds here")
     return parser.parse_args()
 

@@ -6,8 +6,9 @@ Fitting a new worker into memory by evicting others belongs here as well: `_on_r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from localai.errors import LocalAIError, QueueFull, QueueTimeout, ShuttingDown, WorkerStopped
@@ -31,6 +32,7 @@ from localai.pool.state import (
     Stop,
     StopAsked,
     Ticked,
+    Ticket,
     WorkerState,
 )
 
@@ -61,10 +63,12 @@ def decide(
 
 def _put(pool: PoolState, key: Any, outcome: Outcome) -> tuple[PoolState, list[Action]]:
     worker, actions = outcome
-    workers = {k: w for k, w in pool.workers.items() if k != key}
+    workers = dict(pool.workers)
     if worker is not None:
         workers[key] = worker
-    return replace(pool, workers=workers), actions
+    else:
+        workers.pop(key, None)
+    return PoolState(workers, pool.draining), actions
 
 
 def _for_each(
@@ -84,7 +88,7 @@ def _drain(pool: PoolState) -> tuple[PoolState, list[Action]]:
         actions += _refuse_waiting(worker, _shutting_down())
         if worker.phase is not Phase.FAILED:
             actions.append(Stop(key))
-            workers[key] = replace(worker, phase=Phase.STOPPING, waiting=(), waiting_since={})
+            workers[key] = replace(worker, phase=Phase.STOPPING, waiting={})
     return PoolState(workers, draining=True), actions
 
 
@@ -98,13 +102,13 @@ def _on_requested(pool: PoolState, event: Requested, now: float) -> Outcome:
     if worker.phase is Phase.FAILED:
         return _retry_or_refuse(worker, event.ticket, now)
     if worker.phase in SERVING and len(worker.running) < worker.limits.max_concurrent:
-        return _grant(_enqueue(worker, event.ticket, now), now)
+        return _grant(worker, worker.running, {**worker.waiting, event.ticket: now}, now)
     if len(worker.waiting) >= worker.limits.queue:
         return worker, [Refuse(event.ticket, _queue_full(worker))]
     return _enqueue(worker, event.ticket, now), []
 
 
-def _retry_or_refuse(worker: WorkerState, ticket: int, now: float) -> Outcome:
+def _retry_or_refuse(worker: WorkerState, ticket: Ticket, now: float) -> Outcome:
     if now < worker.retry_at:
         return worker, [Refuse(ticket, _cooling_down(worker, now))]
     launching = replace(worker, phase=Phase.LAUNCHING, since=now)
@@ -112,10 +116,10 @@ def _retry_or_refuse(worker: WorkerState, ticket: int, now: float) -> Outcome:
 
 
 def _on_left(worker: WorkerState, event: Left, now: float, policy: Policy) -> Outcome:
-    worker = _without(worker, event.ticket)
+    waiting = _without(worker.waiting, event.ticket)
     if worker.phase not in SERVING:
-        return worker, []
-    return _grant(replace(worker, running=worker.running - {event.ticket}), now)
+        return replace(worker, waiting=waiting), []
+    return _grant(worker, worker.running - {event.ticket}, waiting, now)
 
 
 def _on_launched(worker: WorkerState, event: Launched, now: float, policy: Policy) -> Outcome:
@@ -127,11 +131,8 @@ def _on_launched(worker: WorkerState, event: Launched, now: float, policy: Polic
 def _on_ready(worker: WorkerState, event: BecameReady, now: float, policy: Policy) -> Outcome:
     if worker.phase is Phase.STOPPING:
         return worker, [Stop(worker.key)]
-    ready = replace(
-        worker, phase=Phase.READY, since=now, failures=0, error=None,
-        waiting_since=dict.fromkeys(worker.waiting, now),
-    )  # fmt: skip
-    return _grant(ready, now)
+    ready = replace(worker, phase=Phase.READY, since=now, failures=0, error=None)
+    return _grant(ready, worker.running, dict.fromkeys(worker.waiting, now), now)
 
 
 def _on_failed(worker: WorkerState, event: FailedToLoad, now: float, policy: Policy) -> Outcome:
@@ -139,7 +140,7 @@ def _on_failed(worker: WorkerState, event: FailedToLoad, now: float, policy: Pol
         return _on_exited(worker, Exited(worker.key), now, policy)
     failures = worker.failures + 1
     failed = replace(
-        worker, phase=Phase.FAILED, since=now, waiting=(), waiting_since={}, running=frozenset(),
+        worker, phase=Phase.FAILED, since=now, waiting={}, running=frozenset(),
         failures=failures, error=event.error, retry_at=now + policy.pause(failures),
     )  # fmt: skip
     return (None if worker.retired else failed), _refuse_waiting(worker, event.error)
@@ -157,7 +158,7 @@ def _on_stop_asked(worker: WorkerState, event: StopAsked, now: float, policy: Po
         return None, []
     stopped = WorkerStopped(f"The model '{worker.key.model}' was unloaded. Call again to load it.")
     refused = _refuse_waiting(worker, stopped)
-    worker = replace(worker, waiting=(), waiting_since={})
+    worker = replace(worker, waiting={})
     stopping, actions = _stop(worker, now)
     return stopping, refused + actions
 
@@ -176,14 +177,11 @@ def _on_tick(worker: WorkerState, now: float) -> Outcome:
         return _stop(worker, now)
     if worker.phase is not Phase.BUSY:
         return worker, []
-    late = [t for t in worker.waiting if _is_late(worker, t, now)]
-    for ticket in late:
-        worker = _without(worker, ticket)
+    limit = worker.limits.queue_timeout
+    late = [ticket for ticket, since in worker.waiting.items() if now - since >= limit]
+    if late:
+        worker = replace(worker, waiting=_without(worker.waiting, *late))
     return worker, [Refuse(ticket, _queue_timeout(worker)) for ticket in late]
-
-
-def _is_late(worker: WorkerState, ticket: int, now: float) -> bool:
-    return now - worker.waiting_since[ticket] >= worker.limits.queue_timeout
 
 
 def _stop(worker: WorkerState, now: float) -> Outcome:
@@ -192,30 +190,30 @@ def _stop(worker: WorkerState, now: float) -> Outcome:
     return replace(worker, phase=Phase.STOPPING, since=now), [Stop(worker.key)]
 
 
-def _enqueue(worker: WorkerState, ticket: int, now: float) -> WorkerState:
-    since = {**worker.waiting_since, ticket: now}
-    return replace(worker, waiting=(*worker.waiting, ticket), waiting_since=since)
+def _enqueue(worker: WorkerState, ticket: Ticket, now: float) -> WorkerState:
+    return replace(worker, waiting={**worker.waiting, ticket: now})
 
 
-def _without(worker: WorkerState, ticket: int) -> WorkerState:
-    if ticket not in worker.waiting:
-        return worker
-    waiting = tuple(t for t in worker.waiting if t != ticket)
-    since = {t: at for t, at in worker.waiting_since.items() if t != ticket}
-    return replace(worker, waiting=waiting, waiting_since=since)
+def _without(waiting: Mapping[Ticket, float], *tickets: Ticket) -> Mapping[Ticket, float]:
+    if not waiting:
+        return waiting
+    return {ticket: since for ticket, since in waiting.items() if ticket not in tickets}
 
 
-def _grant(worker: WorkerState, now: float) -> Outcome:
+def _grant(
+    worker: WorkerState,
+    running: frozenset[Ticket],
+    waiting: Mapping[Ticket, float],
+    now: float,
+) -> Outcome:
     """Let as many waiting calls run as there is room; rest when nothing is left to do."""
-    room = worker.limits.max_concurrent - len(worker.running)
-    granted, waiting = worker.waiting[:room], worker.waiting[room:]
-    running = worker.running | set(granted)
+    granted = tuple(islice(waiting, max(0, worker.limits.max_concurrent - len(running))))
+    running = running.union(granted)
     phase = Phase.BUSY if running else Phase.READY
     since = worker.since if phase is worker.phase else now
     worker = replace(
-        worker, phase=phase, since=since, running=running, waiting=waiting,
-        waiting_since={t: worker.waiting_since[t] for t in waiting},
-    )  # fmt: skip
+        worker, phase=phase, since=since, running=running, waiting=_without(waiting, *granted)
+    )
     if not running and (worker.retired or worker.limits.keep_alive == 0):
         return _stop(worker, now)
     return worker, [Grant(worker.key, ticket) for ticket in granted]

@@ -50,8 +50,8 @@ class WorkerState:
     limits: WorkerLimits
     phase: Phase
     running: frozenset[Ticket] = frozenset()
-    waiting: tuple[Ticket, ...] = ()
-    waiting_since: Mapping[Ticket, float] = field(default_factory=dict)
+    waiting: Mapping[Ticket, float] = field(default_factory=dict)
+    """Since when each waiting call could have had a turn, in the order of their turns."""
     since: float = 0.0
     """When the phase began."""
     failures: int = 0

@@ -5,6 +5,7 @@ from typing import Any
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionChunk
 
 from tests.e2e.sdk import said, text_of
 from tests.gateways import RunningGateway, eventually
@@ -40,7 +41,7 @@ async def test_an_unknown_model_is_not_found_awaited(async_client: openai.AsyncO
 
 def test_a_route_that_is_not_there_is_not_found(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
-        client.beta.assistants.list()
+        client.get("/nowhere", cast_to=object)
     assert caught.value.code == "unknown_url"
 
 
@@ -62,7 +63,7 @@ def test_a_route_that_is_not_there_is_not_found(client: openai.OpenAI) -> None:
 def test_a_wrong_parameter_is_a_bad_request(
     client: openai.OpenAI, fields: dict[str, Any], param: str, stream: bool
 ) -> None:
-    call = {"model": "echo", "messages": said("a"), "stream": stream} | fields
+    call: dict[str, Any] = {"model": "echo", "messages": said("a"), "stream": stream, **fields}
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(**call)
     assert (caught.value.param, caught.value.code) == (param, "invalid_value")
@@ -93,20 +94,13 @@ def test_a_failure_in_the_stream_is_an_error_with_its_code(client: openai.OpenAI
     stream = client.chat.completions.create(
         model="echo", messages=said("[[fail=mid]] a b c d e"), stream=True
     )
-    chunks = []
+    chunks: list[ChatCompletionChunk] = []
     with pytest.raises(openai.APIError) as caught:
-        chunks.extend(iter_into(chunks, stream))
+        chunks.extend(stream)
     assert text_of(chunks) == "a b c"
     assert caught.value.code == "echo_fail_mid"
     assert caught.value.type == "server_error"
     assert "asked to fail" in caught.value.message
-
-
-def iter_into(seen: list[Any], stream: Any) -> list[Any]:
-    """Put each chunk into `seen` as it comes; returns nothing more."""
-    for chunk in stream:
-        seen.append(chunk)
-    return []
 
 
 async def test_a_failure_in_the_stream_awaited(async_client: openai.AsyncOpenAI) -> None:
