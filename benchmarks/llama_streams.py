@@ -189,8 +189,8 @@ async def started_llama_server(
         port: int = probe.getsockname()[1]
     server = Server(BASELINE, ("127.0.0.1", port), "model")
     command = [
-        binary, "-m", str(model), "-t", str(threads), "-tb", str(threads), "-c", str(1024 * streams),
-        "-np", str(streams), "--host", "127.0.0.1", "--port", str(port),
+        binary, "-m", str(model), "-t", str(threads), "-tb", str(threads),
+        "-c", str(1024 * streams), "-np", str(streams), "--host", "127.0.0.1", "--port", str(port),
     ]  # fmt: skip
     async with _running(command, server):
         yield server
@@ -276,9 +276,8 @@ def table(comparisons: Sequence[Comparison]) -> str:
             first = comparison.median(title, "first_token_ms")
             gap = comparison.median(title, "gap_ms")
             ratio = "" if title == BASELINE else _ratio_text(comparison.ratios())
-            lines.append(
-                f"{comparison.streams:>7}  {title:<18}{rate:>9.1f}{first:>10.0f}{gap:>8.1f}  {ratio}"
-            )
+            figures = f"{rate:>9.1f}{first:>10.0f}{gap:>8.1f}"
+            lines.append(f"{comparison.streams:>7}  {title:<18}{figures}  {ratio}")
     return "\n".join(lines) + "\n"
 
 

@@ -35,11 +35,11 @@ def plan_step(runs: Iterable[Run], room: int, prompt_room: int) -> list[Chunk]:
 
 def _prompt_chunks(runs: Iterable[Run], room: int) -> Iterator[Chunk]:
     for run in runs:
-        left = run.prompt_left()
         if run.next_token is not None or run.leader is not None:
             continue
         if room <= 0:
             return
+        left = run.prompt_left()
         count = min(left, room)
         room -= count
         yield Chunk(run, count, count == left)

@@ -12,13 +12,15 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from localai.errors import LoadFailed
+from localai.errors import ConfigError, LoadFailed
 from localai.protocol.launch import Failed, LaunchSpec, Loading, WorkerInfo, parse_status
 
 TAIL_LINES = 40
 _TOLD_LINES = 8
 STOP_SECONDS = 8.0
 """How long a process may take after SIGTERM before it is killed."""
+_LONGEST_SOCKET_PATH = 107
+_SOCKET_BELOW = len("/localai-4194304-abcdefgh/tmpabcdefgh/socket")
 _LAST_OUTPUT_SECONDS = 1.0
 _CHUNK = 64 * 1024
 _PASSED_ON = frozenset(
@@ -171,6 +173,7 @@ class ProcessLauncher:
 
     def __init__(self, runtime_dir: Path | None = None) -> None:
         parent = runtime_dir or Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+        _check_length(parent)
         _sweep(parent)
         self._root = Path(tempfile.mkdtemp(prefix=f"localai-{os.getpid()}-", dir=parent))
 
@@ -232,6 +235,16 @@ async def _read_pipe(fd: int) -> asyncio.StreamReader:
     protocol = asyncio.StreamReaderProtocol(reader)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(fd, "rb", 0))
     return reader
+
+
+def _check_length(parent: Path) -> None:
+    """Refuse a folder below which no socket can be bound (unix(7): 108 bytes with the end)."""
+    if len(os.fsencode(parent)) + _SOCKET_BELOW > _LONGEST_SOCKET_PATH:
+        raise ConfigError(
+            f"runtime_dir: {parent} is too long for Unix sockets: give a path of at most "
+            f"{_LONGEST_SOCKET_PATH - _SOCKET_BELOW} bytes",
+            param="runtime_dir",
+        )
 
 
 def _sweep(parent: Path) -> None:

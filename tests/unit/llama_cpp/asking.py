@@ -45,7 +45,7 @@ def backend_for(path: Path, *, max_concurrent: int = 8, **options: Any) -> Llama
         socket=Path("unused"),
         model=path,
         max_concurrent=max_concurrent,
-        options={"n_threads": 1, **options},
+        options={"n_threads": 1, "flash_attn": "off", **options},
     )
     return LlamaCpp(spec)
 

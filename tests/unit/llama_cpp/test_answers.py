@@ -1,9 +1,15 @@
-"""Answers of a real engine on a model with random weights."""
+"""Answers of a real engine on a model with random weights.
+
+They are computed without flash attention, which sums in another order when a batch or a cache has
+another size; then the choice between two tokens that are almost as likely may fall either way.
+Without it, an answer is the same to the bit whatever else is being answered.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,21 +38,16 @@ def force(token: int) -> dict[str, float]:
 
 
 async def test_eight_at_once_answer_as_each_alone(model_path: Path) -> None:
-    """Sums have another order in a larger batch, so that a greedy choice between two tokens that
-    are almost as likely may fall either way; hence the same text is forced and its probabilities
-    are compared.
-    """
-    fields = {"logit_bias": force(FIRST_BYTE + ord("z")), "logprobs": True}
     questions = [f"question number {number}" * (number + 1) for number in range(8)]
     async with loaded(model_path) as backend:
-        alone = [logprobs(await chat(backend, question, **fields)) for question in questions]
+        alone = [await chat(backend, question, logprobs=True) for question in questions]
     async with loaded(model_path) as backend:
         together = await asyncio.gather(
-            *(chat(backend, question, **fields) for question in questions)
+            *(chat(backend, question, logprobs=True) for question in questions)
         )
-    for answer, expected in zip(together, alone, strict=True):
-        assert logprobs(answer) == pytest.approx(expected, abs=0.2)
-    assert alone[0] != pytest.approx(alone[1], abs=0.2)
+    assert [answer.text() for answer in together] == [answer.text() for answer in alone]
+    assert list(map(logprobs, together)) == list(map(logprobs, alone))
+    assert len({answer.text() for answer in alone}) == 8
 
 
 def logprobs(answer: Answer) -> list[float]:
@@ -161,7 +162,8 @@ async def test_penalties_break_a_repetition(backend: LlamaCpp, name: str) -> Non
     letter = FIRST_BYTE + ord("z")
     bias = {**ENDLESS, str(letter): 12.0}
     plain = await chat(backend, logit_bias=bias)
-    penalised = await chat(backend, logit_bias=bias, **{name: 2.0})
+    penalty: dict[str, Any] = {name: 2.0}
+    penalised = await chat(backend, logit_bias=bias, **penalty)
     assert plain.text().count("z") > penalised.text().count("z") > 0
 
 

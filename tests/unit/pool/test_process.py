@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.errors import LoadFailed
+from localai.errors import ConfigError, LoadFailed
 from localai.pool.launchers.process import ProcessLauncher, worker_environment
 from localai.protocol.launch import LaunchSpec
 from tests.gateways import DEADLINE, eventually, is_alive
@@ -114,6 +114,11 @@ async def test_missing_package_is_named_with_the_command_that_installs_it(
     process = await launcher.launch(spec)
     with pytest.raises(LoadFailed, match=r"no_such_engine.*pip install 'no-engine>=1'"):
         await process.ready(DEADLINE, lambda: None)
+
+
+def test_folder_too_long_for_sockets_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="too long for Unix sockets"):
+        ProcessLauncher(tmp_path / ("x" * 100))
 
 
 def test_environment_is_reduced_to_what_a_worker_needs() -> None:
