@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ _TOLD_LINES = 8
 STOP_SECONDS = 8.0
 """How long a process may take after SIGTERM before it is killed."""
 _LONGEST_SOCKET_PATH = 107
-_SOCKET_BELOW = len("/localai-4194304-abcdefgh/tmpabcdefgh/socket")
+_SOCKET_BELOW = len("/localai-4194304-abcdefgh/99999/socket")
 _LAST_OUTPUT_SECONDS = 1.0
 _CHUNK = 64 * 1024
 _PASSED_ON = frozenset(
@@ -175,11 +176,13 @@ class ProcessLauncher:
         parent = runtime_dir or Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
         _check_length(parent)
         _sweep(parent)
+        self._numbers = itertools.count(1)
         self._root = Path(tempfile.mkdtemp(prefix=f"localai-{os.getpid()}-", dir=parent))
 
     async def launch(self, spec: LaunchSpec) -> Process:
         """Start a worker for `spec`; its socket and status pipe are filled in here."""
-        folder = Path(tempfile.mkdtemp(dir=self._root))
+        folder = self._root / str(next(self._numbers))
+        folder.mkdir(mode=0o700)
         status_read, status_write = os.pipe()
         output_read, output_write = os.pipe()
         filled = {

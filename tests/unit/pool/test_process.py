@@ -41,9 +41,8 @@ class Made(Backend):
 
 
 @pytest.fixture
-def launcher(tmp_path: Path) -> Iterator[ProcessLauncher]:
-    (tmp_path / "run").mkdir()
-    launcher = ProcessLauncher(tmp_path / "run")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessLauncher]:
+    launcher = ProcessLauncher(tmp_path_factory.mktemp("run"))
     yield launcher
     launcher.close()
 
