@@ -17,6 +17,7 @@ from localai.api.metrics import Metrics
 from localai.api.openai import models, text
 from localai.api.paths import ForgivingPaths
 from localai.api.records import RequestRecords
+from localai.api.schemas import describe_bodies
 from localai.cards.catalog import Catalog
 from localai.pool.launchers.process import ProcessLauncher
 from localai.pool.pool import Pool
@@ -49,6 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router, include_in_schema=False)
     for router in (health.router, workers.router):
         app.include_router(router)
+    describe_bodies(app)
     install_error_handlers(app)
     app.add_middleware(RequestRecords, count=gateway.metrics.count)
     app.add_middleware(ForgivingPaths)

@@ -10,6 +10,7 @@ from localai.api.gateway import gateway_of
 from localai.api.openai.bodies import resolve_body
 from localai.api.plain_route import PlainRoute
 from localai.api.relay import Relay
+from localai.api.schemas import request_body
 from localai.protocol.asgi import parse_request, read_json_object
 from localai.protocol.capabilities import ROUTES, Capability
 from localai.protocol.requests import ChatRequest, CompletionRequest, Sampling
@@ -17,18 +18,13 @@ from localai.protocol.requests import ChatRequest, CompletionRequest, Sampling
 router = APIRouter(tags=["text"], route_class=PlainRoute)
 
 
-def _body_schema(kind: type[Sampling]) -> dict[str, object]:
-    content = {"application/json": {"schema": kind.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-@router.post("/chat/completions", response_class=Response, openapi_extra=_body_schema(ChatRequest))
+@router.post("/chat/completions", response_class=Response, openapi_extra=request_body(ChatRequest))
 async def create_chat_completion(request: Request) -> Response:
     """Answer a conversation, whole or streamed."""
     return await _answer(request, Capability.CHAT, ChatRequest)
 
 
-@router.post("/completions", response_class=Response, openapi_extra=_body_schema(CompletionRequest))
+@router.post("/completions", response_class=Response, openapi_extra=request_body(CompletionRequest))
 async def create_completion(request: Request) -> Response:
     """Continue a text, whole or streamed."""
     return await _answer(request, Capability.COMPLETION, CompletionRequest)
