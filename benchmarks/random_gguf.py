@@ -61,7 +61,7 @@ def write_random_gguf(
     """Write a model with random Q8_0 matrices; the same seed gives the same file."""
     writer = gguf.GGUFWriter(path, "llama")
     _write_shape(writer, shape)
-    _write_vocabulary(writer, shape.vocabulary)
+    write_vocabulary(writer, shape.vocabulary)
     if chat_template is not None:
         writer.add_chat_template(chat_template)
     rng = np.random.default_rng(seed)
@@ -91,7 +91,8 @@ def _write_shape(writer: gguf.GGUFWriter, shape: Shape) -> None:
     writer.add_vocab_size(shape.vocabulary)
 
 
-def _write_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
+def write_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
+    """Write a byte-level vocabulary of `size` tokens."""
     words = list(itertools.islice(_words(), size))
     control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
     writer.add_tokenizer_model("gpt2")

@@ -31,6 +31,7 @@ class Options:
     use_mlock: bool = False
     flash_attn: Literal["auto", "on", "off"] = "auto"
     kv_unified: bool = True
+    swa_full: bool = True
     cache_type_k: CacheType = "f16"
     cache_type_v: CacheType = "f16"
     rope_freq_base: float = 0.0

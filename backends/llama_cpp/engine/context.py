@@ -101,6 +101,7 @@ class Context:
         parameters.n_threads_batch = options.n_threads_batch or parameters.n_threads
         parameters.flash_attn_type = _FLASH_ATTENTION[options.flash_attn]
         parameters.kv_unified = options.kv_unified
+        parameters.swa_full = options.swa_full
         parameters.type_k = _CACHE_TYPES[options.cache_type_k]
         parameters.type_v = _CACHE_TYPES[options.cache_type_v]
         parameters.rope_freq_base = options.rope_freq_base

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,8 @@ def test_the_description_lists_every_public_route_once(schema: dict[str, Any]) -
 )
 def test_bodies_are_described(schema: dict[str, Any], path: str, required: str) -> None:
     body = schema["paths"][f"/v1/{path}"]["post"]["requestBody"]
-    described = body["content"]["application/json"]["schema"]
+    reference = body["content"]["application/json"]["schema"]["$ref"]
+    described = schema["components"]["schemas"][reference.rpartition("/")[2]]
     assert required in described["required"]
     assert described["properties"]["temperature"]["anyOf"][0]["maximum"] == 2
 
@@ -45,3 +48,10 @@ def test_bodies_are_described(schema: dict[str, Any], path: str, required: str) 
 def test_the_description_has_the_products_name_and_version(schema: dict[str, Any]) -> None:
     assert schema["info"]["title"] == "LocalAI"
     assert schema["openapi"].startswith("3.1")
+
+
+def test_every_reference_leads_somewhere(schema: dict[str, Any]) -> None:
+    references = set(re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(schema)))
+    assert references
+    assert references <= set(schema["components"]["schemas"])
+    assert '"#/$defs' not in json.dumps(schema)

@@ -65,3 +65,19 @@ async def test_what_is_no_http_passes() -> None:
 
     await ForgivingPaths(app)({"type": "lifespan"}, receive, send)
     assert seen == ["lifespan"]
+
+
+async def test_the_body_of_head_is_cut_whatever_the_server_does() -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "HEAD", "path": "/x", "headers": []}
+    await ForgivingPaths(show_request)(scope, receive, send)
+    start, body = sent
+    assert start["status"] == 200
+    assert body["body"] == b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from backends.llama_cpp.engine.batch import Batch
 from backends.llama_cpp.worker import LlamaCpp
 from benchmarks.random_gguf import END_OF_TEXT, MESSAGE_END
 from localai.protocol.events import Event, Finished, TextDelta, Usage
@@ -45,7 +49,7 @@ def backend_for(path: Path, *, max_concurrent: int = 8, **options: Any) -> Llama
         socket=Path("unused"),
         model=path,
         max_concurrent=max_concurrent,
-        options={"n_threads": 1, "flash_attn": "off", **options},
+        options={"n_threads": 1, **options},
     )
     return LlamaCpp(spec)
 
@@ -82,6 +86,30 @@ async def chat(backend: LlamaCpp, content: str = "hello", **fields: Any) -> Answ
 
 async def complete(backend: LlamaCpp, prompt: Any, **fields: Any) -> Answer:
     return await collect(backend.complete(completion_request(prompt, **fields)))
+
+
+class Gate:
+    """Holds every step back while it is closed."""
+
+    def __init__(self, backend: LlamaCpp, patch: pytest.MonkeyPatch) -> None:
+        self.holds = False
+        self._open = threading.Event()
+        self._open.set()
+        decode: Callable[[Batch], int] = backend._context.decode
+
+        def decode_when_open(batch: Batch) -> int:
+            self.holds = not self._open.is_set()
+            self._open.wait(DEADLINE)
+            self.holds = False
+            return decode(batch)
+
+        patch.setattr(backend._context, "decode", decode_when_open)
+
+    def close(self) -> None:
+        self._open.clear()
+
+    def open(self) -> None:
+        self._open.set()
 
 
 async def until(condition: Callable[[], bool]) -> None:

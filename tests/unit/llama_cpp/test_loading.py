@@ -66,8 +66,8 @@ async def test_more_sequences_than_llama_cpp_has(model_path: Path) -> None:
     "options",
     [
         {"kv_unified": False},
-        {"flash_attn": "on", "cache_type_v": "q8_0"},
-        {"cache_type_k": "f32", "cache_type_v": "bf16"},
+        {"flash_attn": "on", "cache_type_v": "bf16"},
+        {"cache_type_k": "f32", "cache_type_v": "f32"},
         {"use_mmap": False},
         {"use_mmap": True, "use_mlock": True},
         {"n_batch": 3, "prompt_chunk": 1},
