@@ -100,7 +100,8 @@ class _Reader(asyncio.Protocol):
 
 async def run_streams(server: Server, load: Load, streams: int, seed: int) -> Measured:
     """Run `streams` requests at once and measure them together."""
-    requests = [_request(server, load, seed * 1000 + number) for number in range(streams)]
+    seeds = [seed * 10_000 + streams * 100 + number for number in range(streams)]
+    requests = [_request(server, load, one) for one in seeds]
     start = time.perf_counter()
     readers = [await _open(server, request) for request in requests]
     await asyncio.gather(*(reader.done for reader in readers))

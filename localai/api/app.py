@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -74,6 +76,7 @@ def _create_gateway(settings: Settings) -> Gateway:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gateway: Gateway = app.state.gateway
     running = asyncio.create_task(gateway.pool.run(), name="pool")
+    running.add_done_callback(_end_without_pool)
     reloading = asyncio.create_task(_reload(gateway), name="reload")
     try:
         yield
@@ -84,12 +87,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.wait({reloading, running})
 
 
+def _end_without_pool(running: asyncio.Task[None]) -> None:
+    """End the process when the pool's loop has failed: no call would ever be answered again."""
+    if not running.cancelled() and (error := running.exception()) is not None:
+        log.critical("the pool failed, so the gateway ends", exc_info=error)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 async def _reload(gateway: Gateway) -> None:
-    """Take up changed cards until cancelled; one bad moment of the disk does not end it."""
+    """Take up changed cards until cancelled; one bad round does not end it."""
     while True:
         await asyncio.sleep(gateway.settings.reload_interval)
         try:
             gateway.catalog.refresh()
-        except OSError as error:
-            log.error("the cards cannot be read: %s", error)
-        gateway.pool.retire_all_but(gateway.catalog.cards())
+            gateway.pool.retire_all_but(gateway.catalog.cards())
+        except Exception:
+            log.exception("the cards cannot be read again")

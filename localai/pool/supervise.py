@@ -132,13 +132,16 @@ class Supervisor:
         return Worker(self.key, process, info)
 
     async def _watch(self, worker: Worker) -> None:
-        await worker.process.wait()
-        worker.client.close()
-        if worker.is_stopping:
-            log.info("model %s is unloaded", self.key.model)
-        else:
-            log.error("model %s: its worker crashed: %s", self.key.model, worker.process.obituary())
-        self._post(Exited(self.key))
+        try:
+            await worker.process.wait()
+            if worker.is_stopping:
+                log.info("model %s is unloaded", self.key.model)
+            else:
+                obituary = worker.process.obituary()
+                log.error("model %s: its worker crashed: %s", self.key.model, obituary)
+        finally:
+            worker.client.close()
+            self._post(Exited(self.key))
 
 
 def launch_spec(card: ResolvedCard, *, lenient: bool) -> LaunchSpec:

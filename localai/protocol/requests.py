@@ -21,7 +21,6 @@ from localai.errors import InvalidRequest
 
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Bias = Annotated[float, Field(ge=-100, le=100)]
-PositiveInt = Annotated[int, Field(ge=1)]
 TokenCount = Annotated[int, Field(ge=0)]
 
 
@@ -216,6 +215,10 @@ class CompletionRequest(Sampling):
         if isinstance(self.prompt, list) and not self.prompt:
             raise ValueError("'prompt' must not be an empty list")
         return self
+
+    def answer_limit(self) -> int | None:
+        """Return `max_tokens`, 16 when it is left out, as OpenAI's specification says."""
+        return 16 if self.max_tokens is None else self.max_tokens
 
     def prompts(self) -> list[str | list[int]]:
         """Return the prompts one by one, each a text or a list of token ids."""

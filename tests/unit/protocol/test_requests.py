@@ -324,6 +324,7 @@ def test_max_completion_tokens_wins(fields: dict[str, Any], limit: int | None) -
 
 def test_a_completion_knows_only_max_tokens() -> None:
     assert completion(max_tokens=3).answer_limit() == 3
+    assert completion().answer_limit() == 16
     assert completion(max_completion_tokens=3).unknown_fields() == ["max_completion_tokens"]
 
 
