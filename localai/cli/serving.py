@@ -16,6 +16,11 @@ from localai.cli.failures import INTERRUPTED
 from localai.settings import Settings
 
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients keep idle connections, so that it is them who close: else a call may be sent
+into a connection that is just being closed."""
+
+
 class GatewayServer(uvicorn.Server):
     """Announces itself once it answers, and ends at once when asked a second time."""
 
@@ -48,6 +53,8 @@ def serve(
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # nothing here depends on who calls
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
     )
     server = GatewayServer(config, announce)
