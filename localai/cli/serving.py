@@ -15,7 +15,6 @@ from fastapi import FastAPI
 from localai.cli.failures import INTERRUPTED
 from localai.settings import Settings
 
-
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep idle connections, so that it is them who close: else a call may be sent
 into a connection that is just being closed."""
