@@ -20,7 +20,7 @@ class Options:
     n_ctx: int = 0
     n_batch: int = 512
     n_ubatch: int = 0
-    prompt_chunk: int = 128
+    prompt_chunk: int = 0
     n_threads: int = 0
     n_threads_batch: int = 0
     n_gpu_layers: int = -1
@@ -30,7 +30,7 @@ class Options:
     use_mmap: bool | None = None
     use_mlock: bool = False
     flash_attn: Literal["auto", "on", "off"] = "auto"
-    kv_unified: bool = True
+    kv_unified: bool = False
     swa_full: bool = True
     cache_type_k: CacheType = "f16"
     cache_type_v: CacheType = "f16"

@@ -107,7 +107,9 @@ class LlamaCpp(Backend):
         self._prompts = PromptWriter(self._model, self._options.chat_template)
         self._sampling = SamplingParameters.from_metadata(self._model.metadata)
         stepper = Stepper(
-            self._context, self._model.vocabulary, prompt_chunk=self._options.prompt_chunk
+            self._context,
+            self._model.vocabulary,
+            prompt_chunk=self._options.prompt_chunk or self._context.batch_size,
         )
         self._engine = Engine(stepper, on_death=_end_process)
 

@@ -100,6 +100,9 @@ class Context:
         parameters.n_threads = options.n_threads or default_threads()
         parameters.n_threads_batch = options.n_threads_batch or parameters.n_threads
         parameters.flash_attn_type = _FLASH_ATTENTION[options.flash_attn]
+        # Measured with a 0.5B Q8_0 on 2 cores, one buffer for all against one for each: 8 streams
+        # of 200 tokens 5% slower; one stream beside 7 idle conversations of 900 tokens 10% slower;
+        # but 4 streams in sequences 0, 2, 4 and 6 1.6 times as fast.
         parameters.kv_unified = options.kv_unified
         parameters.swa_full = options.swa_full
         parameters.type_k = _CACHE_TYPES[options.cache_type_k]

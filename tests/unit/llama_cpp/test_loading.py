@@ -65,7 +65,7 @@ async def test_more_sequences_than_llama_cpp_has(model_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"kv_unified": False},
+        {"kv_unified": True},
         {"flash_attn": "on", "cache_type_v": "bf16"},
         {"cache_type_k": "f32", "cache_type_v": "f32"},
         {"use_mmap": False},
