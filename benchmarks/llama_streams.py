@@ -1,10 +1,10 @@
-"""Output tokens a second of the llama_cpp backend beside llama-server, at 1, 4 and 8 streams.
+"""Output tokens a second through the gateway beside llama-server, at 1, 4 and 8 streams.
 
     python -m benchmarks.llama_streams --llama-server PATH [--model FILE] [--url URL] [--json FILE]
 
 Both sides get the same file, threads, prompts and sampling, and take turns in the same run, so that
-the ratio means something on a noisy machine. Without `--url` the worker is started and measured
-by itself; `--url http://127.0.0.1:8080 --name NAME` measures a running gateway instead.
+the ratio means something on a noisy machine. `--url http://127.0.0.1:8080 --name NAME` measures a
+running gateway instead of a new one.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ import string
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.random_gguf import END_OF_TEXT, HALF_BILLION, MESSAGE_END, write_random_gguf
+from benchmarks.served import served
 
 ROOT = Path(__file__).parent.parent
 MODEL = ROOT / "benchmarks" / "models" / "half-billion.gguf"
-WORKER = "llama_cpp worker"
+OURS = "through the gateway"
 BASELINE = "llama-server"
 START_SECONDS = 120
 _TEXT = re.compile(rb'"content":"[^"]')
@@ -41,10 +42,10 @@ SAMPLING = {"temperature": 0.7, "top_k": 40, "top_p": 0.95, "min_p": 0.05}
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where one side listens; `address` is `(host, port)` or a Unix socket's path."""
+    """Where one side listens."""
 
     title: str
-    address: tuple[str, int] | str
+    address: tuple[str, int]
     model: str
 
 
@@ -119,12 +120,9 @@ async def run_streams(server: Server, load: Load, streams: int, seed: int) -> Me
 
 
 async def _open(server: Server, request: bytes) -> _Reader:
-    loop = asyncio.get_running_loop()
-    if isinstance(server.address, str):
-        _, reader = await loop.create_unix_connection(lambda: _Reader(request), server.address)
-    else:
-        host, port = server.address
-        _, reader = await loop.create_connection(lambda: _Reader(request), host, port)
+    _, reader = await asyncio.get_running_loop().create_connection(
+        lambda: _Reader(request), *server.address
+    )
     return reader
 
 
@@ -159,26 +157,24 @@ def _completion_tokens(server: Server, answer: bytes) -> int:
     return int(digits.split(b",")[0].split(b"}")[0])
 
 
-@asynccontextmanager
-async def started_worker(
+@contextmanager
+def started_gateway(
     model: Path, streams: int, threads: int, options: dict[str, object]
-) -> AsyncIterator[Server]:
-    """Start our worker on a Unix socket."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "worker.sock"
-        launch = {
-            "name": "model",
-            "backend": str(ROOT / "backends" / "llama_cpp"),
-            "socket": str(path),
-            "model": str(model),
-            "max_concurrent": streams,
-            "options": {"n_ctx": 1024, "n_threads": threads, **options},
-        }
-        (Path(folder) / "launch.json").write_text(json.dumps(launch))
-        server = Server(WORKER, str(path), "model")
-        command = [sys.executable, "-m", "localai.worker", folder]
-        async with _running(command, server):
-            yield server
+) -> Iterator[Server]:
+    """Start the gateway with a card for `model`."""
+    card = {
+        "name": "model",
+        "backend": "llama_cpp",
+        "model": str(model),
+        "keep_alive": -1,
+        "limits": {"max_concurrent": streams, "context": 1024},
+        "options": {"n_threads": threads, **options},
+    }
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(Path(folder), json.dumps(card)) as (port, _, _),
+    ):
+        yield Server(OURS, ("127.0.0.1", port), "model")
 
 
 @asynccontextmanager
@@ -269,16 +265,19 @@ async def compare(
 
 
 def table(comparisons: Sequence[Comparison]) -> str:
-    """Return the medians, and the ratio with its range, as lines of text."""
-    lines = [f"{'streams':>7}  {'server':<18}{'tokens/s':>9}{'first ms':>10}{'gap ms':>8}  ratio"]
+    """Return the medians, and the ratio with its range, as Markdown."""
+    lines = [
+        "| streams | server | output tokens/s | first token, ms | gap, ms | ratio |",
+        "|---|---|---|---|---|---|",
+    ]
     for comparison in comparisons:
         for title in comparison.rounds:
             rate = comparison.median(title, "tokens_per_second")
             first = comparison.median(title, "first_token_ms")
             gap = comparison.median(title, "gap_ms")
             ratio = "" if title == BASELINE else _ratio_text(comparison.ratios())
-            figures = f"{rate:>9.1f}{first:>10.0f}{gap:>8.1f}"
-            lines.append(f"{comparison.streams:>7}  {title:<18}{figures}  {ratio}")
+            figures = f"{rate:.1f} | {first:.0f} | {gap:.1f}"
+            lines.append(f"| {comparison.streams} | {title} | {figures} | {ratio} |")
     return "\n".join(lines) + "\n"
 
 
@@ -296,8 +295,8 @@ async def run(arguments: argparse.Namespace) -> list[Comparison]:
         if arguments.url:
             ours = _server_at(arguments.url, arguments.name)
         else:
-            worker = started_worker(arguments.model, most, threads, arguments.options)
-            ours = await stack.enter_async_context(worker)
+            gateway = started_gateway(arguments.model, most, threads, arguments.options)
+            ours = stack.enter_context(gateway)
         servers = [ours]
         if arguments.llama_server:
             baseline = started_llama_server(arguments.llama_server, arguments.model, most, threads)
@@ -307,9 +306,7 @@ async def run(arguments: argparse.Namespace) -> list[Comparison]:
 
 def _server_at(url: str, name: str) -> Server:
     parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return Server(WORKER, parts.path, name)
-    return Server("gateway", (parts.hostname or "127.0.0.1", parts.port or 80), name)
+    return Server(OURS, (parts.hostname or "127.0.0.1", parts.port or 80), name)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -319,7 +316,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--llama-server", default=os.environ.get("LLAMA_SERVER"))
     parser.add_argument("--model", type=Path, default=MODEL, help="made if it is the default")
-    parser.add_argument("--url", help="http://HOST:PORT or unix:///PATH instead of a new worker")
+    parser.add_argument("--url", help="a running gateway, http://HOST:PORT")
     parser.add_argument("--name", default="model", help="the model's name behind --url")
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 4, 8])
     parser.add_argument("--rounds", type=int, default=5)
