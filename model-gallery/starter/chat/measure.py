@@ -8,10 +8,10 @@ from random import Random
 from typing import Any
 
 import llama_cpp
-import yaml
 
 from .agreement import differing
-from .facts import HERE, Fact, load_facts, load_lists
+from .facts import Fact, load_facts, load_lists
+from .held_out import load_held_out
 from .memory import NAME, favourite
 from .say import say
 from .unknown import REPLY
@@ -100,8 +100,7 @@ def follow_ups(facts: list[Fact]) -> Iterator[Case]:
 
 def unknown(_: list[Fact]) -> Iterator[Case]:
     """Yield requests that the model cannot know."""
-    texts = yaml.safe_load((HERE / "unknown_held_out.yaml").read_text(encoding="utf-8"))
-    for text in texts:
+    for text in load_held_out():
         yield Case((text,), lambda reply: reply == REPLY)
 
 

@@ -128,6 +128,7 @@ def pet(kind: str) -> Topic:
     )
 
 
+BLENDED = ("names", "names", "places", "nouns", "verbs", "adjectives")
 REPEATS = ("Repeat after me: {}", "Repeat: {}", "repeat this: {}", "Repeat the words {}")
 REPEATED = "You said: {}"
 COMMON = (NAME, favourite("colour"))
@@ -140,11 +141,13 @@ OTHERS = (
 
 
 class Memories:
-    """Makes memories, half of them of listed values and half of invented ones."""
+    """Makes memories, a quarter of them of listed values and the rest of invented ones."""
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self._words = load_lists("words.yaml")
+        kept = self._words["held_out_names"] + self._words["held_out_values"]
+        self._held_out = {word.capitalize() for word in kept}
 
     def some(self) -> list[Memory]:
         """Return one memory or two of different topics."""
@@ -175,14 +178,23 @@ class Memories:
         return Turn(asked, REPEATED.format(" ".join(words)))
 
     def _word(self) -> str:
-        if self._rng.random() < 0.6:
+        if self._rng.random() < 0.5:
             return invented.word(self._rng)
+        if self._rng.random() < 0.5:
+            return self._new_name()
         return self._rng.choice(self._words[self._rng.choice(("nouns", "adjectives", "names"))])
 
     def _value(self, topic: Topic) -> str:
         if not topic.values:
             return str(self._rng.randrange(3, 100))
-        if self._rng.random() < 0.4:
+        if self._rng.random() < 0.25:
             return self._rng.choice(self._words[topic.values])
-        value = invented.name(self._rng) if self._rng.random() < 0.7 else invented.word(self._rng)
+        value = self._new_name()
         return value if topic.values in ("names", "places") else value.lower()
+
+    def _new_name(self) -> str:
+        if self._rng.random() < 0.35:
+            value = invented.name(self._rng)
+        else:
+            value = invented.blend(self._rng, self._words[self._rng.choice(BLENDED)])
+        return self._new_name() if value in self._held_out else value

@@ -25,6 +25,7 @@ POOL = 2000
 MATRIX_RATE = 0.006
 OTHER_RATE = 0.003
 WARM_UP = 40
+COPYING_FIRST = 16000
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def train(path: Path, steps: int, seed: int) -> None:
     tokenizer = train_tokenizer(tokenizer_texts(seed), VOCABULARY)
     model = Llama(Shape(vocabulary=tokenizer.get_vocab_size()))
     say(f"{sum(weight.numel() for weight in model.parameters())} parameters")
-    stream = batches(Corpus(seed), ConversationEncoder(tokenizer), seed)
+    stream = batches(Corpus(seed, COPYING_FIRST), ConversationEncoder(tokenizer), seed)
     learn(model, stream, steps)
     write_gguf(path, model, tokenizer)
 

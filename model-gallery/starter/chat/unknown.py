@@ -5,14 +5,31 @@ from random import Random
 
 from . import invented
 from .facts import Fact, load_lists, plain
+from .held_out import HeldOut
+from .odd_sums import calculation
 from .phrasing import vary
+from .swap import Swap, fact_words
 
 REPLY = (
     "I do not know that. I am only a tiny demonstration model. "
     "Install a real one with: localai pull MODEL"
 )
-KINDS = ("requests", "near", "code", "foreign", "mixed", "emojis", "pile", "noise", "long")
-CHANCES = (45, 27, 5, 5, 3, 2, 6, 3, 4)
+CHANCES = {
+    "requests": 27,
+    "near": 13,
+    "swapped": 24,
+    "known": 14,
+    "sums": 9,
+    "code": 4,
+    "foreign": 5,
+    "mixed": 2,
+    "emojis": 1,
+    "pile": 5,
+    "noise": 3,
+    "stutter": 1,
+    "long": 4,
+}
+LISTS = ("requests", "near", "known")
 
 
 class Unknown:
@@ -28,12 +45,17 @@ class Unknown:
             kind: [word for word in self._words[kind] if word.lower() not in taken]
             for kind in ("nouns", "adjectives")
         }
+        self._held_out = HeldOut()
+        self._swap = Swap(facts, rng)
+        self._fact_words = fact_words(facts)
 
     def request(self) -> str:
         """Return one request."""
-        kind = self._rng.choices(KINDS, CHANCES)[0]
+        kind = self._rng.choices(list(CHANCES), list(CHANCES.values()))[0]
         text = self._make(kind)
-        return self.request() if plain(text) in self._known else text
+        if plain(text) in self._known or self._held_out.copied(text):
+            return self.request()
+        return text
 
     def system(self) -> str:
         """Return one system prompt."""
@@ -47,20 +69,32 @@ class Unknown:
         return template.replace("{{", "{").replace("}}", "}")
 
     def _make(self, kind: str) -> str:
-        if kind in ("requests", "near"):
+        if kind in LISTS:
             return vary(self.fill(self._rng.choice(self._templates[kind])), self._rng)
+        if kind == "swapped":
+            return vary(self._swap.question(), self._rng)
         if kind == "code":
             return self._question_of(self.fill(self._rng.choice(self._templates[kind])))
+        return calculation(self._rng) if kind == "sums" else self._odd(kind)
+
+    def _odd(self, kind: str) -> str:
         if kind == "foreign":
             return vary(self._rng.choice(self._words["foreign"]), self._rng)
         if kind == "mixed":
             return " ".join(self._some(" ".join(self._words["foreign"]).split(), 1, 9))
         if kind == "emojis":
             return "".join(self._some(self._words["emojis"], 1, 5))
+        if kind == "stutter":
+            return " ".join([self._any_word()] * self._rng.randint(2, 5))
         if kind == "pile":
-            kinds = ("nouns", "verbs", "adjectives")
-            return " ".join(self._some([w for kind in kinds for w in self._words[kind]], 1, 14))
+            words = [self._any_word() for _ in range(self._rng.randint(2, 9))]
+            return " ".join(words)
         return invented.noise(self._rng) if kind == "noise" else self._long()
+
+    def _any_word(self) -> str:
+        kinds = ("nouns", "verbs", "adjectives", "places", "known", "known", "known")
+        kind = self._rng.choice(kinds)
+        return self._field("known") if kind == "known" else self._pick(self._words[kind]).lower()
 
     def _question_of(self, code: str) -> str:
         asked = ("", "", "What does this do?\n", "Explain this code: ", "Find the bug:\n")
@@ -84,8 +118,10 @@ class Unknown:
             return makers[field](self._rng)
         if field == "digit":
             return str(self._rng.randrange(10))
-        if field == "sentence":
-            return self._sentence()
+        if field == "known":
+            return self._rng.choice(self._fact_words)
+        if field in ("sentence", "subject"):
+            return self._sentence() if field == "sentence" else self._swap.subject()
         return self._listed(field)
 
     def _listed(self, field: str) -> str:
@@ -98,4 +134,4 @@ class Unknown:
         return self._pick(self._words[keys.get(field, f"{field}s")])
 
     def _pick(self, words: list[str]) -> str:
-        return invented.word(self._rng) if self._rng.random() < 0.08 else self._rng.choice(words)
+        return invented.word(self._rng) if self._rng.random() < 0.15 else self._rng.choice(words)
