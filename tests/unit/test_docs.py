@@ -27,8 +27,11 @@ def test_every_key_of_a_card_is_documented(
 @pytest.mark.parametrize("backend", sorted(BACKENDS))
 def test_every_option_of_a_backend_is_documented(backend: str) -> None:
     section = CARDS_PAGE.partition(f"### `{backend}`\n")[2].partition("\n### ")[0]
-    options = BACKENDS[backend][1].options
-    assert [name for name in options if f"| `{name}` |" not in section] == []
+    for name, option in BACKENDS[backend][1].options.items():
+        (row,) = [line for line in section.splitlines() if line.startswith(f"| `{name}` |")]
+        assert " ".join(option.description.split()) in row
+        if option.default not in (None, []):
+            assert f"| `{str(option.default).lower()}` |" in row.lower()
 
 
 def test_architecture_page_names_every_folder() -> None:
