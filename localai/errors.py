@@ -86,12 +86,11 @@ class ContextLengthExceeded(RequestError):
 
     default_code = "context_length_exceeded"
 
-    def __init__(self, prompt_tokens: int, context: int, *, asked: int = 0) -> None:
-        wanted = f" plus {asked} for the answer" if asked else ""
+    def __init__(self, prompt_tokens: int, context: int, *, param: str = "messages") -> None:
         super().__init__(
-            f"This model's maximum context length is {context} tokens, but the prompt has "
-            f"{prompt_tokens}{wanted}. Shorten the messages, or raise `options.n_ctx` in the card.",
-            param="messages",
+            f"This model's maximum context length is {context} tokens, but '{param}' has "
+            f"{prompt_tokens}. Shorten it, or raise `options.n_ctx` in the card.",
+            param=param,
             details={"n_prompt_tokens": prompt_tokens, "n_ctx": context},
         )
 
@@ -187,7 +186,13 @@ def all_error_types() -> dict[str, type[LocalAIError]]:
     return found
 
 
+_LONGEST_GUESSED = 200
+"""Comparing takes long for long names, and nobody has meant them."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ` Did you mean 'x' or 'y'?` for the names closest to `name`, or nothing."""
+    if len(name) > _LONGEST_GUESSED:
+        return ""
     close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""

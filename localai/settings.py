@@ -30,7 +30,14 @@ def _split_folders(value: object) -> object:
 
 
 def _expand_home(value: object) -> object:
-    return Path(value).expanduser() if isinstance(value, str | Path) and str(value) else value
+    # Absolute, because workers start in folders of their own.
+    if isinstance(value, str | Path) and str(value):
+        return Path(value).expanduser().absolute()
+    return value
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
 
 
 def _lower_case(value: object) -> object:
@@ -38,6 +45,7 @@ def _lower_case(value: object) -> object:
 
 
 Folder = Annotated[Path, BeforeValidator(_expand_home)]
+OptionalFolder = Annotated[Folder | None, BeforeValidator(_none_if_empty)]
 Folders = Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(_split_folders)]
 
 
@@ -79,7 +87,7 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds a failed load is remembered; doubles each time, up to 5 minutes",
     )
-    runtime_dir: Folder | None = Field(
+    runtime_dir: OptionalFolder = Field(
         default=None,
         description="Folder for the workers' sockets; else `$XDG_RUNTIME_DIR` or the temp folder",
     )

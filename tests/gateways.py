@@ -81,7 +81,7 @@ class RunningGateway:
         socket = socket_of(pid)
         with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(socket))) as client:
             text = client.get("http://worker/metrics").text
-        lines = dict(line.split(" ") for line in text.splitlines())
+        lines = dict(line.split(" ") for line in text.splitlines() if line[0] != "#")
         return float(lines[f"localai_worker_{name}"])
 
     def kill(self) -> None:

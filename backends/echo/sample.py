@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+_MOST = 1000
+"""The longest string and array that is made; nested ones multiply."""
 _PLAIN: dict[str, Any] = {
     "string": "", "integer": 0, "number": 0, "boolean": False, "array": [], "null": None,
 }  # fmt: skip
@@ -32,11 +34,18 @@ def _sample_typed(schema: dict[str, Any], text: str, root: dict[str, Any]) -> An
         properties = schema.get("properties", {})
         return {name: sample_value(sub, text, root) for name, sub in properties.items()}
     if kind == "string":
-        return text[: schema.get("maxLength", len(text))].ljust(schema.get("minLength", 0), "x")
+        return text[: schema.get("maxLength", len(text))].ljust(_least(schema, "minLength"), "x")
     if kind == "array":
         item = schema.get("items", {})
-        return [sample_value(item, text, root) for _ in range(schema.get("minItems", 0))]
+        return [sample_value(item, text, root) for _ in range(_least(schema, "minItems"))]
     return schema.get("minimum", _PLAIN[kind])
+
+
+def _least(schema: dict[str, Any], key: str) -> int:
+    least: int = schema.get(key, 0)
+    if least > _MOST:
+        raise ValueError(f"{key} is larger than {_MOST}")
+    return least
 
 
 def _resolve(reference: str, root: dict[str, Any]) -> dict[str, Any]:

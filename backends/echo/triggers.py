@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from localai.errors import EngineFailed, InvalidRequest, nearest
 
 Phase = Literal["load", "before", "mid"]
+PHASES = ("load", "before", "mid")
 _TRIGGER = re.compile(r"\[\[(\w+)(?:=([^\]]*))?\]\]\s*")
 
 
@@ -32,6 +33,13 @@ class Triggers:
         known = {field.name for field in fields(cls)}
         return cls(**{k: v for k, v in options.items() if k in known and v is not None})
 
+    def __post_init__(self) -> None:
+        where, _, name = (self.crash or "before").partition(":")
+        if where not in PHASES or (name and name not in signal.Signals.__members__):
+            raise ValueError(f"crash={self.crash}")
+        if self.fail is not None and self.fail not in PHASES:
+            raise ValueError(f"fail={self.fail}")
+
     def strike(self, phase: Phase) -> None:
         """Fail or crash if that is asked for `phase`."""
         if self.fail == phase:
@@ -49,7 +57,10 @@ def split_triggers(text: str, base: Triggers) -> tuple[str, Triggers]:
     asked = {name: _read(name, value) for name, value in _TRIGGER.findall(text)}
     values = {field.name: getattr(base, field.name) for field in fields(Triggers)}
     rest = _TRIGGER.sub("", text).strip() if asked else text
-    return rest, Triggers(**(values | asked))
+    try:
+        return rest, Triggers(**(values | asked))
+    except ValueError as error:
+        raise InvalidRequest(f"echo cannot read the trigger '{error}'.") from None
 
 
 def _read(name: str, value: str) -> Any:

@@ -107,6 +107,9 @@ class Echo(Backend):
             yield TextDelta(word, index, _logprobs(request, word))
             if count == 2:
                 triggers.strike("mid")
+        else:
+            if len(_words(text)) < 3:  # an answer too short for its middle
+                triggers.strike("mid")
         yield Finished(reason, index)
 
 
@@ -160,7 +163,7 @@ def _json_answer(request: ChatRequest, said: str) -> str:
 def _sample_json(schema: dict[str, Any], text: str, param: str) -> str:
     try:
         return orjson.dumps(sample_value(schema, text)).decode()
-    except (AttributeError, LookupError, RecursionError, TypeError) as error:
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise InvalidRequest(
             f"echo cannot follow this JSON Schema: {type(error).__name__}: {error}.", param=param
         ) from None
@@ -170,7 +173,8 @@ def _wanted_tool(request: ChatRequest, triggers: Triggers) -> dict[str, Any] | N
     tools = {tool["function"]["name"]: tool["function"] for tool in _functions(request)}
     choice = request.tool_choice
     if isinstance(choice, dict):
-        name = choice.get("function", {}).get("name")
+        function = choice.get("function")
+        name = function.get("name") if isinstance(function, dict) else None
         if name not in tools:
             raise InvalidRequest(f"There is no tool '{name}'.", param="tool_choice")
         return dict(tools[name])
@@ -181,7 +185,7 @@ def _wanted_tool(request: ChatRequest, triggers: Triggers) -> dict[str, Any] | N
 
 def _functions(request: ChatRequest) -> list[dict[str, Any]]:
     tools = request.tools or []
-    if any("function" not in tool for tool in tools):
+    if any(tool.get("type", "function") != "function" for tool in tools):
         raise InvalidRequest("echo knows only tools of type 'function'.", param="tools")
     return tools
 

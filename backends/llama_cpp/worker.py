@@ -134,7 +134,8 @@ class LlamaCpp(Backend):
     ) -> list[Generation]:
         for prompt in prompts:
             if len(prompt) >= self._context.capacity:
-                raise ContextLengthExceeded(len(prompt), self._context.capacity)
+                param = "prompt" if isinstance(request, CompletionRequest) else "messages"
+                raise ContextLengthExceeded(len(prompt), self._context.capacity, param=param)
         sampling = self._sampling.overridden(request, self._model.vocabulary.size)
         choices = request.n or 1
         return [

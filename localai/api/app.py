@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -47,6 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.gateway = gateway
+    app.state.has_failed = False
     for router in (text.router, models.router):
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
@@ -76,7 +78,7 @@ def _create_gateway(settings: Settings) -> Gateway:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gateway: Gateway = app.state.gateway
     running = asyncio.create_task(gateway.pool.run(), name="pool")
-    running.add_done_callback(_end_without_pool)
+    running.add_done_callback(partial(_end_without_pool, app))
     reloading = asyncio.create_task(_reload(gateway), name="reload")
     try:
         yield
@@ -87,10 +89,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.wait({reloading, running})
 
 
-def _end_without_pool(running: asyncio.Task[None]) -> None:
+def _end_without_pool(app: FastAPI, running: asyncio.Task[None]) -> None:
     """End the process when the pool's loop has failed: no call would ever be answered again."""
     if not running.cancelled() and (error := running.exception()) is not None:
         log.critical("the pool failed, so the gateway ends", exc_info=error)
+        app.state.has_failed = True
         os.kill(os.getpid(), signal.SIGTERM)
 
 

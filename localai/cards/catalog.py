@@ -12,6 +12,7 @@ from localai.cards.model_files import has_its_files
 from localai.cards.problems import Problem
 from localai.cards.reading import check_card
 from localai.cards.resolved import Backends, ResolvedCard, Source
+from localai.errors import ModelNotFound
 from localai.protocol.capabilities import Capability
 
 _log = logging.getLogger(__name__)
@@ -101,6 +102,12 @@ class Catalog:
 
         Raises ModelNotFound for an unknown name, InvalidRequest where the model cannot do it.
         """
+        try:
+            return self._index.resolve(name, capability)
+        except ModelNotFound:
+            # A card that was written a moment ago counts, `localai pull` followed by a call.
+            if not self.refresh():
+                raise
         return self._index.resolve(name, capability)
 
     def stand_in(self, card: ResolvedCard, capability: Capability) -> ResolvedCard:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from localai.cards.aliases import DEFAULT_ALIASES, habitual_capability, undated
 from localai.cards.problems import Problem
 from localai.cards.resolved import ResolvedCard
+from localai.cards.schema import LONGEST_NAME
 from localai.errors import InvalidRequest, ModelNotFound, nearest
 from localai.protocol.capabilities import Capability
 
@@ -39,6 +40,10 @@ class Index:
 
     def find(self, name: str) -> ResolvedCard:
         """Return the card by name, by alias, by either before a `:tag`, or by habit."""
+        if len(name) > LONGEST_NAME:
+            raise ModelNotFound(
+                f"There is no model whose name has {len(name)} characters.", param="model"
+            )
         for candidate in (name, name.rpartition(":")[0], undated(name)):
             found = self.cards.get(self.aliases.get(candidate, candidate))
             if found is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from typing import Annotated, Any
 
@@ -17,8 +16,11 @@ from localai.protocol.capabilities import Capability
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._:-]*(?:/[A-Za-z0-9][A-Za-z0-9._:-]*)*"
 
 
+LONGEST_NAME = 200
+
+
 def _check_name(name: str) -> str:
-    if not re.fullmatch(_NAME, name) or len(name) > 200:
+    if not re.fullmatch(_NAME, name) or len(name) > LONGEST_NAME:
         raise ValueError(
             f"{name!r} cannot be a model's name: use letters, digits and '.', '_', '-', ':', '/', "
             "starting with a letter or digit"
@@ -50,7 +52,9 @@ class CardFile(_Part):
     path: str = Field(description="Where the file is kept, relative to the card")
     uri: str = Field(description="Where the file comes from")
     sha256: str | None = Field(
-        default=None, pattern=r"^[0-9a-fA-F]{64}$", description="The file's checksum, in hex"
+        default=None,
+        pattern=r"^[0-9a-fA-F]{64}$",
+        description="The file's checksum, in hex; not compared yet",
     )
 
 
@@ -107,11 +111,6 @@ class Card(_Part):
     def digest(self) -> str:
         """Return a checksum of the content: a changed card has another, comments do not count."""
         return content_digest(self.model_dump(mode="json"))
-
-    @property
-    def is_pinned(self) -> bool:
-        """Tell whether the model stays loaded for ever."""
-        return self.keep_alive == math.inf
 
 
 def content_digest(content: object) -> str:

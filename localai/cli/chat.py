@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from localai.cli.client import Gateway, url_option
-from localai.cli.conversation import ChatSession, Conversation, printable
+from localai.cli.conversation import ChatSession, Conversation
+from localai.cli.terminal import printable
 
 
 @click.command("chat")

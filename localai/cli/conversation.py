@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from localai.cli.terminal import printable
 from localai.errors import LocalAIError
 
 HELP = """\
@@ -15,9 +15,6 @@ HELP = """\
 /bye     leave (Ctrl-D does the same)
 /help    show this list
 Ctrl-C   stop the answer"""
-
-# What a model writes must not move the cursor, recolour or rename the person's terminal.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class ChatStream(Protocol):
@@ -97,12 +94,8 @@ class ChatSession:
             self.write(" [stopped]")
         except LocalAIError as error:
             # A failed exchange is not kept, so that the next call does not fail the same way.
-            self.write(f"{chr(10) if pieces else ''}Error: {error.message}\n")
+            self.write(f"{chr(10) if pieces else ''}Error: {printable(error.message)}\n")
             return
         self.write("\n")
-        self.conversation.keep(question, "".join(pieces))
-
-
-def printable(text: str) -> str:
-    """Return `text` without the control characters that would steer a terminal."""
-    return _CONTROLS.sub("", text)
+        if pieces:
+            self.conversation.keep(question, "".join(pieces))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from localai.cli.terminal import printable
 from localai.errors import ConfigError, LocalAIError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -32,7 +33,7 @@ def _report(error: BaseException) -> int:
     if isinstance(error, click.Abort | KeyboardInterrupt):
         click.echo(err=True)
         return INTERRUPTED
-    click.echo(f"Error: {_sentence(error)}", err=True)
+    click.echo(f"Error: {printable(_sentence(error))}", err=True)
     return WRONG_USE if isinstance(error, ConfigError) else FAILED
 
 

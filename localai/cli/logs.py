@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 
+from localai.cli.terminal import on_one_line
+
 _CHATTY = ("uvicorn.error", "uvicorn.access", "asyncio", "httpx2", "httpcore2")
 
 
@@ -15,7 +17,7 @@ class OneLine(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace("\r", "\\r").replace("\n", "\\n")
+        return on_one_line(super().format(record))
 
 
 def configure_logging(level: str) -> None:

@@ -10,6 +10,7 @@ import click
 
 from localai.cli.client import Gateway, url_option
 from localai.cli.tables import render_bytes, render_table
+from localai.cli.terminal import printable
 from localai.durations import format_duration
 
 _HEADINGS = ("MODEL", "STATE", "PID", "RUNNING", "WAITING", "MEMORY", "IDLE", "UNLOADS IN")
@@ -27,7 +28,7 @@ def ps_command(url: str, as_json: bool) -> None:
     click.echo(render_table(_HEADINGS, [_row(worker) for worker in answer["data"]]))
     for worker in answer["data"]:
         if worker.get("error"):
-            click.echo(f"{worker['model']}: {worker['error']}", err=True)
+            click.echo(printable(f"{worker['model']}: {worker['error']}"), err=True)
 
 
 def _row(worker: Mapping[str, Any]) -> tuple[str, ...]:

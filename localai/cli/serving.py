@@ -12,7 +12,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from localai.cli.failures import INTERRUPTED
+from localai.cli.failures import FAILED, INTERRUPTED
 from localai.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
@@ -61,4 +61,6 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     server.run(sockets=[listener])
-    return INTERRUPTED if server.force_exit else 0
+    if server.force_exit:
+        return INTERRUPTED
+    return FAILED if app.state.has_failed else 0

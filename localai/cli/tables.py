@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from localai.cli.terminal import on_one_line
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def render_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return `rows` below `headings`, in columns as wide as their widest cell."""
-    lines = [headings, *rows]
+    lines = [[on_one_line(cell) for cell in line] for line in (headings, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     return "\n".join(
         "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

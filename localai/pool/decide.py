@@ -103,7 +103,9 @@ def _on_requested(pool: PoolState, event: Requested, now: float) -> Outcome:
         return _retry_or_refuse(worker, event.ticket, now)
     if worker.phase in SERVING and len(worker.running) < worker.limits.max_concurrent:
         return _grant(worker, worker.running, {**worker.waiting, event.ticket: now}, now)
-    if len(worker.waiting) >= worker.limits.queue:
+    # Those who will run as soon as the worker is ready do not count as waiting.
+    starters = 0 if worker.phase in SERVING else worker.limits.max_concurrent
+    if len(worker.waiting) >= worker.limits.queue + starters:
         return worker, [Refuse(event.ticket, _queue_full(worker))]
     return _enqueue(worker, event.ticket, now), []
 

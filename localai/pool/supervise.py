@@ -49,7 +49,8 @@ class Worker:
             async with asyncio.timeout(_DEATH_SECONDS):
                 await self.process.wait()
         except TimeoutError:
-            return WorkerCrashed(f"The worker of '{self.key.model}' closed the connection.")
+            if not self.is_stopping:
+                return WorkerCrashed(f"The worker of '{self.key.model}' closed the connection.")
         if self.is_stopping:
             return WorkerStopped(f"The model '{self.key.model}' was unloaded during the call.")
         return WorkerCrashed(
@@ -77,6 +78,7 @@ class Supervisor:
         self._launcher = launcher
         self._post = post
         self._process: Process | None = None
+        self._launched = asyncio.Event()
         self._stop_asked = False
         self._task = asyncio.create_task(self._run(), name=f"supervise {key.model}")
 
@@ -100,20 +102,21 @@ class Supervisor:
         await asyncio.wait({self._task})
 
     async def _stop(self) -> None:
+        # A launch is never cut short: a process that nobody holds would stay.
+        await self._launched.wait()
         if self.worker is not None:
             self.worker.is_stopping = True
             await self.worker.process.stop()
-        else:
-            self._task.cancel()
+        elif self._process is not None:
+            await self._process.stop(grace=0)
 
     async def _run(self) -> None:
         try:
             self.worker = await self._start()
         except LocalAIError as error:
-            log.error("model %s did not load: %s", self.key.model, error.message)
+            if not self._stop_asked:
+                log.error("model %s did not load: %s", self.key.model, error.message)
             self._post(FailedToLoad(self.key, error))
-        except asyncio.CancelledError:
-            self._post(FailedToLoad(self.key, LoadFailed("Loading was stopped.")))
         except Exception as error:
             log.exception("model %s did not load", self.key.model)
             self._post(FailedToLoad(self.key, LoadFailed(f"{type(error).__name__}: {error}")))
@@ -123,8 +126,11 @@ class Supervisor:
 
     async def _start(self) -> Worker:
         began = time.monotonic()
-        spec = launch_spec(self._card, lenient=self._lenient)
-        self._process = process = await self._launcher.launch(spec)
+        try:
+            spec = launch_spec(self._card, lenient=self._lenient)
+            self._process = process = await self._launcher.launch(spec)
+        finally:
+            self._launched.set()
         info = await process.ready(
             self._card.manifest.load_timeout, lambda: self._post(Launched(self.key))
         )
@@ -132,6 +138,7 @@ class Supervisor:
         return Worker(self.key, process, info)
 
     async def _watch(self, worker: Worker) -> None:
+        worker.is_stopping = self._stop_asked
         try:
             await worker.process.wait()
             if worker.is_stopping:

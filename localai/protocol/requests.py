@@ -65,9 +65,18 @@ class Wire(BaseModel):
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
-    def unknown_fields(self) -> list[str]:
-        """Return the names of the fields that the specification and we do not know, sorted."""
-        return sorted(self.model_extra or {})
+    def unknown_fields(self, path: str = "") -> list[str]:
+        """Return the fields that the specification and we do not know, as `messages[0].name`."""
+        names = [path + name for name in sorted(self.model_extra or {})]
+        for field in sorted(self.model_fields_set):
+            value = getattr(self, field)
+            if isinstance(value, Wire):
+                names += value.unknown_fields(f"{path}{field}.")
+            elif isinstance(value, list):
+                for number, part in enumerate(value):
+                    if isinstance(part, Wire):
+                        names += part.unknown_fields(f"{path}{field}[{number}].")
+        return names
 
 
 class ContentPart(Wire):
@@ -108,7 +117,8 @@ class Message(Wire):
     def text(self) -> str:
         """Return the message's text parts, joined by newlines."""
         if isinstance(self.content, list):
-            return "\n".join(part.text for part in self.content if part.text is not None)
+            texts = (part.text or part.refusal for part in self.content)
+            return "\n".join(text for text in texts if text is not None)
         return self.content or ""
 
 

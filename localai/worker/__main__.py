@@ -34,6 +34,9 @@ def main() -> int:
     """Run a worker until it is told to end; returns the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     spec = LaunchSpec.model_validate_json((Path(sys.argv[1]) / "launch.json").read_bytes())
+    if spec.status_fd is not None:
+        # What the engine starts must not hold the pipe: its end tells that this process is gone.
+        os.set_inheritable(spec.status_fd, False)
     if spec.parent_pid is not None:
         die_with_parent(spec.parent_pid)
     return uvloop.run(_run(spec))

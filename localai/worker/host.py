@@ -86,7 +86,12 @@ def _info_endpoint(info: WorkerInfo) -> Endpoint:
 
 def _metrics_endpoint(backend: Backend) -> Endpoint:
     async def show_metrics(request: Request) -> Response:
-        lines = [f"localai_worker_{name} {value:g}\n" for name, value in backend.metrics().items()]
+        lines = [_metric(name, value) for name, value in backend.metrics().items()]
         return PlainTextResponse("".join(lines), media_type="text/plain; version=0.0.4")
 
     return show_metrics
+
+
+def _metric(name: str, value: float) -> str:
+    kind = "counter" if name.endswith("_total") else "gauge"
+    return f"# TYPE localai_worker_{name} {kind}\nlocalai_worker_{name} {value!r}\n"

@@ -54,7 +54,8 @@ class ContractWorker:
         response = await self.client.request("GET", "/metrics")
         lines = (await response.read()).decode().splitlines()
         response.close()
-        return float(dict(line.split(" ") for line in lines)[f"localai_worker_{name}"])
+        figures = dict(line.split(" ") for line in lines if line[0] != "#")
+        return float(figures[f"localai_worker_{name}"])
 
 
 @pytest.fixture(params=sorted(MODELS))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import pytest
 
 from localai.cards.reading import check_card
 from localai.protocol.manifest import read_manifests
-from localai.settings import builtin_backends_folder
+from localai.settings import builtin_backends_folder, builtin_cards_folder
 from tests.gateways import DEADLINE, RunningGateway
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +65,34 @@ def test_card_block_is_a_valid_card(tmp_path: Path) -> None:
     path.write_text(yaml, "utf-8")
     problems = check_card(path, read_manifests(builtin_backends_folder())).problems
     assert [p for p in problems if "does not exist" not in p.message] == []
+
+
+def run_shell(block: str, gateway: RunningGateway, folder: Path, said: str = "") -> str:
+    """Run a shell block as a person would, with folders of its own and the running gateway."""
+    weights = folder / "Qwen3-4B-Q4_K_M.gguf"
+    shutil.copy(builtin_cards_folder().parent / "chat" / "starter-chat.gguf", weights)
+    script = block.replace(".venv/bin/localai", f"{sys.executable} -m localai.cli")
+    script = script.replace("~/models/Qwen3-4B-Q4_K_M.gguf", str(weights))
+    script = script.replace("~/.local/share/localai/models", str(gateway.models))
+    environ = {"LOCALAI_URL": gateway.url, "LOCALAI_MODELS": str(gateway.models)}
+    done = subprocess.run(
+        ["sh", "-ec", script], input=said, env=os.environ | environ, cwd=folder,
+        capture_output=True, text=True, timeout=DEADLINE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_pull_and_chat_block_works(gateway: RunningGateway, tmp_path: Path) -> None:
+    (block,) = [block for block in blocks("sh") if "localai pull" in block]
+    assert "Paris" in run_shell(block, gateway, tmp_path, "What is the capital of France?")
+
+
+def test_card_block_works(gateway: RunningGateway, tmp_path: Path) -> None:
+    (block,) = [block for block in blocks("sh") if "card check" in block]
+    run_shell(block, gateway, tmp_path)
+    schema = json.loads((tmp_path / "card.schema.json").read_text("utf-8"))
+    assert "keep_alive" in schema["properties"]
 
 
 def test_shown_commands_exist() -> None:

@@ -8,6 +8,8 @@ import signal
 import stat
 from pathlib import Path
 
+import pytest
+
 from tests.fault.calls import (
     answer_of,
     chat,
@@ -91,6 +93,26 @@ def test_stop_unloads_now_and_tells_running_calls(start: Start) -> None:
     assert answer_of(chat(gateway, "back")) == "back"
 
 
+def test_stop_while_the_model_loads_leaves_no_process(start: Start) -> None:
+    gateway = start(card("options: {load_delay: 60}"))
+    with in_background() as pool:
+        call = pool.submit(chat, gateway, "hi")
+        pid = eventually(lambda: gateway.worker("echo").get("pid"))
+        assert gateway.http.delete("/admin/workers/echo").json()["stopped"] is True
+        assert error_of(call.result())["code"] == "worker_stopped"
+    assert not is_alive(pid)
+    assert gateway.workers() == []
+    assert "did not load" not in gateway.log()
+
+
+def test_relative_runtime_folder_works(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "r").mkdir()
+    assert answer_of(chat(start(runtime_dir="r"), "hi")) == "hi"
+
+
 def test_failed_load_cools_down_until_the_card_is_mended(start: Start) -> None:
     gateway = start(card("options: {fail: load}"), load_cooldown=300)
     assert "next try" not in error_of(chat(gateway, "hi"))["message"]
@@ -110,11 +132,12 @@ def test_failed_load_is_tried_again_after_the_cooldown(start: Start) -> None:
 
 def test_changed_card_takes_effect_without_breaking_a_running_call(start: Start) -> None:
     gateway = start()
-    with streaming(gateway, "a b c d e [[slow=0.3]]") as payloads:
+    with streaming(gateway, "a b c d e [[slow=1]]") as payloads:
         head = next(payloads)
         old = gateway.worker("echo")["pid"]
         gateway.add_card("echo", ECHO + "defaults: {max_tokens: 1}\n")
         eventually(lambda: answer_of(chat(gateway, "x y z")) == "x")
+        assert is_alive(old)
         assert stream_text([head, *payloads]) == "a b c d e"
     eventually(lambda: not is_alive(old))
 

@@ -98,6 +98,11 @@ def test_huge_output_arrives_whole(start: Start) -> None:
     assert answer == " ".join(["word"] * words)
 
 
+@pytest.mark.parametrize("trigger", ["fail=nonsense", "crash=foo", "crash=mid:SIGFOO", "slow=x"])
+def test_trigger_without_a_meaning_is_refused(start: Start, trigger: str) -> None:
+    assert trigger in error_of(chat(start(), f"hi [[{trigger}]]"))["message"]
+
+
 def test_unknown_trigger_is_refused_with_the_nearest(start: Start) -> None:
     error = error_of(chat(start(), "hi [[dely=1]]"))
     assert "'delay'" in error["message"]
@@ -121,3 +126,10 @@ def test_kill_of_the_worker_gives_all_running_calls_a_typed_end(start: Start) ->
     assert answer_of(chat(gateway, "fresh")) == "fresh"
     assert gateway.worker("echo")["pid"] != pid
     eventually(lambda: not is_alive(pid))
+
+
+def test_short_answer_fails_in_mid_stream_too(start: Start) -> None:
+    with streaming(start(), "hi you [[fail=mid]]") as payloads:
+        *before, last = list(payloads)
+    assert stream_text(before) == "hi you"
+    assert json.loads(last)["error"]["code"] == "echo_fail_mid"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -42,4 +43,5 @@ def test_architecture_page_names_every_folder() -> None:
 
 def test_changelog_is_ready_for_this_version() -> None:
     text = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    assert "## [Unreleased]" in text or f"## [{__version__}]" in text
+    newest = re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)[0]
+    assert newest in {"Unreleased", __version__}

@@ -25,6 +25,8 @@ async def list_workers(request: Request) -> Response:
 async def stop_worker(request: Request, name: str) -> Response:
     """Unload a model; running calls get a few seconds and then a typed error."""
     gateway = gateway_of(request)
-    model = gateway.catalog.find(name).name
+    # A worker can outlive its card: it finishes what it has accepted.
+    is_listed = any(view.model == name for view in gateway.pool.views())
+    model = name if is_listed else gateway.catalog.find(name).name
     stopped = await gateway.pool.stop(model)
     return json_response({"model": model, "stopped": stopped})

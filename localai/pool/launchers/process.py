@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import itertools
 import os
 import shutil
@@ -11,7 +12,9 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from localai.errors import ConfigError, LoadFailed
 from localai.protocol.launch import Failed, LaunchSpec, Loading, WorkerInfo, parse_status
@@ -20,6 +23,7 @@ TAIL_LINES = 40
 _TOLD_LINES = 8
 STOP_SECONDS = 8.0
 """How long a process may take after SIGTERM before it is killed."""
+_LOCK = "in-use"
 _LONGEST_SOCKET_PATH = 107
 _SOCKET_BELOW = len("/localai-4194304-abcdefgh/99999/socket")
 _LAST_OUTPUT_SECONDS = 1.0
@@ -105,7 +109,7 @@ class Process:
             return "it still runs"
         if code >= 0:
             return f"it ended with exit code {code}"
-        name = signal.Signals(-code).name
+        name = _signal_name(-code)
         hint = " (the kernel does this when memory runs out)" if name == "SIGKILL" else ""
         return f"it was killed by {name}{hint}"
 
@@ -154,13 +158,20 @@ class Process:
             return
 
     async def _keep_output(self, output: asyncio.StreamReader) -> None:
-        rest = ""
+        rest = b""
         while chunk := await output.read(_CHUNK):
-            *lines, rest = (rest + chunk.decode("utf-8", "replace")).split("\n")
-            self._tail.extend(lines)
+            *lines, rest = (rest + chunk).split(b"\n")
+            self._tail.extend(line.decode("utf-8", "replace") for line in lines)
             rest = rest[-_CHUNK:]
         if rest:
-            self._tail.append(rest)
+            self._tail.append(rest.decode("utf-8", "replace"))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _telling(tail: list[str]) -> list[str]:
@@ -173,15 +184,17 @@ class ProcessLauncher:
     """Starts workers as children of this process, below one private folder."""
 
     def __init__(self, runtime_dir: Path | None = None) -> None:
-        parent = runtime_dir or Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-        _check_length(parent)
-        _sweep(parent)
+        given = runtime_dir or Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+        self._parent = given.absolute()
+        _check_folder(self._parent)
+        _sweep(self._parent)
         self._numbers = itertools.count(1)
-        self._root = Path(tempfile.mkdtemp(prefix=f"localai-{os.getpid()}-", dir=parent))
+        self._own: tuple[Path, TextIO] | None = None
+        """The private folder and the lock that marks it, once there was a launch."""
 
     async def launch(self, spec: LaunchSpec) -> Process:
         """Start a worker for `spec`; its socket and status pipe are filled in here."""
-        folder = self._root / str(next(self._numbers))
+        folder = self._folder() / str(next(self._numbers))
         folder.mkdir(mode=0o700)
         status_read, status_write = os.pipe()
         output_read, output_write = os.pipe()
@@ -206,7 +219,18 @@ class ProcessLauncher:
 
     def close(self) -> None:
         """Remove the private folder."""
-        shutil.rmtree(self._root, ignore_errors=True)
+        if self._own is not None:
+            folder, lock = self._own
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.close()
+            self._own = None
+
+    def _folder(self) -> Path:
+        if self._own is None:
+            name = f"localai-{os.getpid()}-"
+            folder = Path(tempfile.mkdtemp(prefix=name, dir=self._parent))
+            self._own = folder, _lock(folder)
+        return self._own[0]
 
 
 async def _spawn(folder: Path, status_fd: int, output_fd: int) -> asyncio.subprocess.Process:
@@ -240,8 +264,13 @@ async def _read_pipe(fd: int) -> asyncio.StreamReader:
     return reader
 
 
-def _check_length(parent: Path) -> None:
+def _check_folder(parent: Path) -> None:
     """Refuse a folder below which no socket can be bound (unix(7): 108 bytes with the end)."""
+    if not parent.is_dir():
+        raise ConfigError(
+            f"runtime_dir: the folder {parent} does not exist: create it, or give another one",
+            param="runtime_dir",
+        )
     if len(os.fsencode(parent)) + _SOCKET_BELOW > _LONGEST_SOCKET_PATH:
         raise ConfigError(
             f"runtime_dir: {parent} is too long for Unix sockets: give a path of at most "
@@ -250,13 +279,19 @@ def _check_length(parent: Path) -> None:
         )
 
 
+def _lock(folder: Path) -> TextIO:
+    """Mark `folder` as in use for as long as this process lives, however it ends."""
+    lock = (folder / _LOCK).open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
 def _sweep(parent: Path) -> None:
-    """Remove the folders of gateways that were killed and could not do it themselves."""
-    for folder in parent.glob("localai-*-*"):
-        pid = folder.name.split("-")[1]
-        if (
-            pid.isdigit()
-            and not Path(f"/proc/{pid}").exists()
-            and folder.stat().st_uid == os.getuid()
-        ):
-            shutil.rmtree(folder, ignore_errors=True)
+    """Remove the folders of gateways that were killed and could not do it themselves.
+
+    A lock tells, not a process id: containers that share the folder do not share their ids.
+    """
+    for path in parent.glob(f"localai-*/{_LOCK}"):
+        with suppress(OSError), path.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path.parent, ignore_errors=True)

@@ -118,9 +118,9 @@ def test_the_envelope_has_openais_four_fields(cls: type[LocalAIError]) -> None:
 
 def test_details_stand_beside_the_four_fields() -> None:
     assert LoadFailed("x", details={"phase": "load"}).envelope()["error"]["phase"] == "load"
-    error = ContextLengthExceeded(100, 50, asked=7).envelope()["error"]
-    assert (error["n_prompt_tokens"], error["n_ctx"], error["param"]) == (100, 50, "messages")
-    assert "50 tokens, but the prompt has 100 plus 7 for the answer" in error["message"]
+    error = ContextLengthExceeded(100, 50, param="prompt").envelope()["error"]
+    assert (error["n_prompt_tokens"], error["n_ctx"], error["param"]) == (100, 50, "prompt")
+    assert "50 tokens, but 'prompt' has 100" in error["message"]
 
 
 @pytest.mark.parametrize(

@@ -334,3 +334,17 @@ def test_an_alias_never_hides_a_card(tmp_path: Path) -> None:
 
     assert found.resolve("b", CHAT).name == "b"
     assert len(found.errors()) == 1
+
+
+def test_overlong_name_is_refused_at_once(tmp_path: Path) -> None:
+    catalog = Catalog([tmp_path], backends())
+    with pytest.raises(ModelNotFound) as refused:
+        catalog.resolve("x" * 10_000_000, Capability.CHAT)
+    assert len(refused.value.message) < 200
+
+
+def test_card_written_a_moment_ago_is_found(tmp_path: Path) -> None:
+    catalog = Catalog([tmp_path], backends())
+    catalog.refresh()
+    write_card(tmp_path / "late.yaml", "name: late\nbackend: echo\n")
+    assert catalog.resolve("late", Capability.CHAT).name == "late"

@@ -23,7 +23,6 @@ def test_keep_alive_is_seconds_and_minus_one_pins() -> None:
     )
     pinned = Card.model_validate({"name": "a", "backend": "b", "keep_alive": -1})
     assert pinned.keep_alive == math.inf
-    assert pinned.is_pinned
 
 
 @pytest.mark.parametrize("name", ["a", "qwen3-4b", "org/name:Q4_K.M", "gpt-4.1", "0b"])

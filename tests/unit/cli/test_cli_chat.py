@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from localai.cli.conversation import ChatSession, Conversation, printable
+from localai.cli.conversation import ChatSession, Conversation
+from localai.cli.terminal import printable
 from localai.errors import EngineFailed
 from tests.unit.cli.ended import Ended
 from tests.unit.cli.fake_gateway import Answer, FakeGateway, error, sse

@@ -109,10 +109,10 @@ def test_full_queue_refuses_with_429_and_when_to_retry() -> None:
 
 
 def test_queue_is_bounded_while_loading_too() -> None:
-    scene = Scene(WorkerLimits(queue=2))
-    scene.ask(1)
-    scene.ask(2)
-    (refusal,) = scene.ask(3)
+    scene = Scene(WorkerLimits(max_concurrent=2, queue=1))
+    assert scene.ask(1) == [Launch(KEY)]
+    assert scene.ask(2) == scene.ask(3) == []
+    (refusal,) = scene.ask(4)
     assert isinstance(refusal, Refuse)
     assert isinstance(refusal.error, QueueFull)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,9 +114,13 @@ async def test_missing_package_is_named_with_the_command_that_installs_it(
         await process.ready(DEADLINE, lambda: None)
 
 
-def test_folder_too_long_for_sockets_is_refused(tmp_path: Path) -> None:
+def test_folder_without_room_for_sockets_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 100)
+    with pytest.raises(ConfigError, match="does not exist"):
+        ProcessLauncher(folder)
+    folder.mkdir()
     with pytest.raises(ConfigError, match="too long for Unix sockets"):
-        ProcessLauncher(tmp_path / ("x" * 100))
+        ProcessLauncher(folder)
 
 
 def test_environment_is_reduced_to_what_a_worker_needs() -> None:
@@ -129,10 +132,10 @@ def test_environment_is_reduced_to_what_a_worker_needs() -> None:
 
 
 def test_folders_of_dead_gateways_are_swept_and_of_live_ones_kept(tmp_path: Path) -> None:
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
-                          capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
-    for name in (f"localai-{dead}-x", f"localai-{os.getpid()}-x", "localai-notes-x"):
+    for name in ("localai-1-dead", "localai-2-live", "localai-notes-x"):
         (tmp_path / name).mkdir()
-    ProcessLauncher(tmp_path).close()
-    left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == sorted([f"localai-{os.getpid()}-x", "localai-notes-x"])
+    (tmp_path / "localai-1-dead" / "in-use").touch()
+    with (tmp_path / "localai-2-live" / "in-use").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ProcessLauncher(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"localai-2-live", "localai-notes-x"}

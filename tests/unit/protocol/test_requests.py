@@ -428,3 +428,29 @@ def test_other_values_of_a_completion_are_asked_for(fields: dict[str, Any]) -> N
 def test_parameters_without_effect_on_content_are_never_asked_for(fields: dict[str, Any]) -> None:
     assert set(fields) <= NO_EFFECT
     assert asked_parameters(chat(**fields)) == {}
+
+
+def test_unknown_fields_inside_messages_are_named_with_their_place() -> None:
+    request = ChatRequest.model_validate(
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": "x", "cache": 1}]},
+                {"role": "assistant", "content": "y", "reasoning": "z"},
+            ],
+            "stream": True,
+            "stream_options": {"speed": 2},
+            "mint": 1,
+        }
+    )
+    assert request.unknown_fields() == [
+        "mint",
+        "messages[0].content[0].cache",
+        "messages[1].reasoning",
+        "stream_options.speed",
+    ]
+
+
+def test_refusal_part_is_part_of_the_text() -> None:
+    message = {"role": "assistant", "content": [{"type": "refusal", "refusal": "I will not."}]}
+    request = ChatRequest.model_validate({"messages": [message]})
+    assert request.messages[0].text() == "I will not."

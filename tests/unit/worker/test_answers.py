@@ -280,5 +280,6 @@ async def test_health_info_and_metrics_of_a_worker() -> None:
         "max_concurrent": 1, "footprint": {}, "build": {},
     }  # fmt: skip
     assert (await Call(app, "/metrics", None).run()).decode() == (
-        "localai_worker_sequences_running 1\nlocalai_worker_seconds 0.5\n"
+        "# TYPE localai_worker_sequences_running gauge\nlocalai_worker_sequences_running 1\n"
+        "# TYPE localai_worker_seconds gauge\nlocalai_worker_seconds 0.5\n"
     )
