@@ -82,12 +82,12 @@ class Engine:
     def _work(self) -> None:
         while self._take_messages():
             try:
-                self._stepper.step()
+                self._stepper.step(before_decode=self._deliver)
                 self._failures = 0
             except Exception:
                 log.exception("a step failed")
                 self._recover()
-            self._deliver()
+                self._deliver()
         self._deliver()
 
     def _take_messages(self) -> bool:
@@ -96,8 +96,11 @@ class Engine:
         Returns whether to go on.
         """
         while not self._is_dead:
+            is_idle = self._stepper.is_idle()
+            if is_idle:
+                self._deliver()
             try:
-                message = self._inbox.get(block=self._stepper.is_idle())
+                message = self._inbox.get(block=is_idle)
             except queue.Empty:
                 return True
             if isinstance(message, _Stop):
@@ -122,7 +125,11 @@ class Engine:
             self._on_death()
 
     def _deliver(self) -> None:
-        """Hand over all that was said in one call: each wakes the event loop from its sleep."""
+        """Hand over all that was said in one call: each wakes the event loop from its sleep.
+
+        While answers run this waits for the next batch to be ready: the event loop then works while
+        llama.cpp computes, instead of taking Python's lock between two computations.
+        """
         outbox, self._stepper.outbox = self._stepper.outbox, []
         if outbox:
             self._loop.call_soon_threadsafe(_put_all, outbox)

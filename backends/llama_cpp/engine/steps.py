@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,10 +78,13 @@ class Stepper:
             self._context.clear(slot.number)
             slot.truncate(0)
 
-    def step(self) -> None:
-        """Compute one batch, and choose the next token wherever it gave logits."""
+    def step(self, before_decode: Callable[[], None]) -> None:
+        """Compute one batch, and choose the next token wherever it gave logits.
+
+        `before_decode` is called when the batch is ready, right before the long computation.
+        """
         self._admit()
-        for chunk, row in self._decode():
+        for chunk, row in self._decode(before_decode):
             run = chunk.run
             chooses = run.next_token is not None or chunk.ends_prompt
             self._note_decoded(chunk)
@@ -122,12 +125,13 @@ class Stepper:
             tally.cached_tokens += run.slot.length
             self.counters.cached_tokens += run.slot.length
 
-    def _decode(self) -> list[tuple[Chunk, int]]:
+    def _decode(self, before_decode: Callable[[], None]) -> list[tuple[Chunk, int]]:
         """Compute one batch; returns its chunks, each with the row of its last token."""
         room = self._batch.capacity
         while self.running:
             chunks = plan_step(self.running, room, self._prompt_chunk)
             rows = self._fill_batch(chunks)
+            before_decode()
             code = self._context.decode(self._batch)
             self.counters.decode_steps += 1
             if code == 0:
