@@ -174,18 +174,6 @@ class ConfigError(LocalAIError):
     default_code = "invalid_setting"
 
 
-def all_error_types() -> dict[str, type[LocalAIError]]:
-    """Return every concrete error class by the code that it sends."""
-    found: dict[str, type[LocalAIError]] = {}
-    pending: list[type[LocalAIError]] = [LocalAIError]
-    while pending:
-        cls = pending.pop()
-        pending.extend(cls.__subclasses__())
-        if cls.default_code is not None:
-            found[cls.default_code] = cls
-    return found
-
-
 _LONGEST_GUESSED = 200
 """Comparing takes long for long names, and nobody has meant them."""
 

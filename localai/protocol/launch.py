@@ -64,7 +64,6 @@ class Failed(BaseModel):
     """The model did not load; the worker ends."""
 
     status: Literal["failed"] = "failed"
-    phase: str
     message: str
     code: str | None = None
 

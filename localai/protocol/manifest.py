@@ -35,7 +35,6 @@ class Manifest(BaseModel):
 
     name: str
     description: str
-    licence: str = "MIT"
     capabilities: list[Capability]
     entry: str
     """`module:Class` inside the folder, a subclass of `localai.worker.backend.Backend`."""

@@ -109,8 +109,8 @@ def _listen(path: Path) -> socket.socket:
 
 def _failure(error: Exception) -> Failed:
     if isinstance(error, LocalAIError):
-        return Failed(phase="load", message=error.message, code=error.code)
-    return Failed(phase="load", message=f"{type(error).__name__}: {error}")
+        return Failed(message=error.message, code=error.code)
+    return Failed(message=f"{type(error).__name__}: {error}")
 
 
 def _tell(spec: LaunchSpec, status: BaseModel) -> None:

@@ -21,8 +21,6 @@ class Run:
         self.generation = generation
         self.stream = stream
         self.slot = slot
-        self.cached = slot.length
-        """Tokens of the prompt that the slot held already."""
         self.next_token: int | None = None
         """The token chosen last, which the next step decodes; None while the prompt is read."""
         self.written = 0

@@ -22,7 +22,6 @@ from localai.errors import (
     QueueFull,
     RequestError,
     WorkerCrashed,
-    all_error_types,
     nearest,
 )
 from localai.protocol.asgi import error_response
@@ -35,7 +34,9 @@ def all_errors() -> list[type[LocalAIError]]:
     return [c for c in classes if inspect.isclass(c) and issubclass(c, LocalAIError)]
 
 
-CONCRETE = sorted(all_error_types().values(), key=lambda cls: cls.__name__)
+CONCRETE = sorted(
+    (cls for cls in all_errors() if cls.default_code is not None), key=lambda cls: cls.__name__
+)
 SDK_CLASSES: dict[int, type[openai.APIStatusError]] = {
     400: openai.BadRequestError,
     401: openai.AuthenticationError,

@@ -15,7 +15,7 @@ INFO = WorkerInfo(
 
 @pytest.mark.parametrize(
     "status",
-    [Loading(), Ready(info=INFO), Failed(phase="load", message="two\nlines", code="x")],
+    [Loading(), Ready(info=INFO), Failed(message="two\nlines", code="x")],
 )
 def test_a_status_survives_the_pipe_on_one_line(status: Loading | Ready | Failed) -> None:
     line = status.model_dump_json().encode()
