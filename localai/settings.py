@@ -70,6 +70,24 @@ class Settings(BaseSettings):
         default=(), description="More folders with backends, beside the built-in one"
     )
     max_body_mib: float = Field(default=64, gt=0, description="Largest request body, in MiB")
+    max_upload_mib: float = Field(
+        default=2048, gt=0, description="Largest upload of audio or pictures, in MiB"
+    )
+    spool_dir: OptionalFolder = Field(
+        default=None, description="Folder for uploads and generated files; else the temp folder"
+    )
+    max_media_mib: float = Field(
+        default=64, gt=0, description="Largest picture or audio fetched for a call, in MiB"
+    )
+    media_timeout: float = Field(
+        default=30.0, gt=0, description="Seconds that fetching a picture or audio may take"
+    )
+    allow_private_media: bool = Field(
+        default=False, description="Fetch pictures and audio from private addresses too"
+    )
+    file_ttl: Duration = Field(
+        default=3600.0, description="How long the address of a generated picture is valid"
+    )
     max_json_depth: int = Field(
         default=64, ge=1, le=500, description="Deepest nesting of a JSON body"
     )
@@ -97,6 +115,36 @@ class Settings(BaseSettings):
     default_completion: str | None = Field(
         default=None, description="Model that answers completion calls which name none"
     )
+    default_vision: str | None = Field(
+        default=None, description="Model that answers chat calls with pictures which name none"
+    )
+    default_hearing: str | None = Field(
+        default=None, description="Model that answers chat calls with audio which name none"
+    )
+    default_embedding: str | None = Field(
+        default=None, description="Model that embeds when a call names none"
+    )
+    default_transcription: str | None = Field(
+        default=None, description="Model that transcribes when a call names none"
+    )
+    default_translation: str | None = Field(
+        default=None, description="Model that translates speech when a call names none"
+    )
+    default_vad: str | None = Field(
+        default=None, description="Model that finds speech when a call names none"
+    )
+    default_speech: str | None = Field(
+        default=None, description="Model that speaks when a call names none"
+    )
+    default_image: str | None = Field(
+        default=None, description="Model that draws when a call names none"
+    )
+    default_image_edit: str | None = Field(
+        default=None, description="Model that edits pictures when a call names none"
+    )
+    default_image_variation: str | None = Field(
+        default=None, description="Model that varies pictures when a call names none"
+    )
     reload_interval: float = Field(
         default=1.0, gt=0, description="Seconds between two looks at the folders of cards"
     )
@@ -107,8 +155,13 @@ class Settings(BaseSettings):
 
     def default_models(self) -> dict[str, str]:
         """Return the chosen default model by capability, for those that are set."""
-        chosen = {"chat": self.default_chat, "completion": self.default_completion}
-        return {capability: name for capability, name in chosen.items() if name}
+        prefix = "default_"
+        chosen = {
+            name.removeprefix(prefix): getattr(self, name)
+            for name in type(self).model_fields
+            if name.startswith(prefix)
+        }
+        return {capability: model for capability, model in chosen.items() if model}
 
 
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:
@@ -168,7 +221,7 @@ def displayed_default(name: str) -> str:
     if name == "models":
         return "~/.local/share/localai/models"
     default = Settings.model_fields[name].default
-    if name == "keep_alive":
+    if name in {"keep_alive", "file_ttl"}:
         return format_duration(default)
     if isinstance(default, bool):
         return str(default).lower()
@@ -215,7 +268,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _relative_to(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
     # A path in a file means the same wherever the program is started from.
     anchored = dict(values)
-    for key in ("models", "runtime_dir"):
+    for key in ("models", "runtime_dir", "spool_dir"):
         if isinstance(value := values.get(key), str):
             anchored[key] = folder / Path(value).expanduser()
     if isinstance(several := _split_folders(values.get("backends")), list):

@@ -17,10 +17,11 @@ from localai.api import health
 from localai.api.admin import workers
 from localai.api.gateway import Gateway
 from localai.api.metrics import Metrics
-from localai.api.openai import models, text
+from localai.api.openai import audio, embeddings, images, models, speech, text
 from localai.api.paths import ForgivingPaths
 from localai.api.records import RequestRecords
 from localai.api.schemas import describe_bodies
+from localai.api.spool import Spool
 from localai.cards.catalog import Catalog
 from localai.pool.launchers.process import ProcessLauncher
 from localai.pool.pool import Pool
@@ -30,6 +31,9 @@ from localai.protocol.manifest import read_manifests
 from localai.settings import Settings, backend_folders, catalog_folders
 
 log = logging.getLogger(__name__)
+_OPENAI_ROUTERS = (
+    text.router, embeddings.router, audio.router, speech.router, images.router, models.router,
+)  # fmt: skip
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -49,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.gateway = gateway
     app.state.has_failed = False
-    for router in (text.router, models.router):
+    for router in _OPENAI_ROUTERS:
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
     for router in (health.router, workers.router):
@@ -71,7 +75,7 @@ def _create_gateway(settings: Settings) -> Gateway:
         keep_alive=settings.keep_alive,
         lenient=settings.lenient,
     )
-    return Gateway(settings, catalog, pool, Metrics(pool.views))
+    return Gateway(settings, catalog, pool, Metrics(pool.views), Spool(settings.spool_dir))
 
 
 @asynccontextmanager
@@ -87,6 +91,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await gateway.pool.close()
         running.cancel()
         await asyncio.wait({reloading, running})
+        gateway.spool.close()
 
 
 def _end_without_pool(app: FastAPI, running: asyncio.Task[None]) -> None:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 
 from localai.api.metrics import Metrics
+from localai.api.spool import Spool
 from localai.cards.catalog import Catalog
 from localai.pool.pool import Pool
 from localai.protocol.asgi import BodyLimits
@@ -22,11 +23,17 @@ class Gateway:
     catalog: Catalog
     pool: Pool
     metrics: Metrics
+    spool: Spool
 
     @property
     def body_limits(self) -> BodyLimits:
         """The most that a request's body may have."""
         return BodyLimits(int(self.settings.max_body_mib * 2**20), self.settings.max_json_depth)
+
+    @property
+    def most_upload_bytes(self) -> int:
+        """The most that a request with files may have."""
+        return int(self.settings.max_upload_mib * 2**20)
 
 
 def gateway_of(request: Request) -> Gateway:

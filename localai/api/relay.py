@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from localai.api.records import Record, record_of
+from localai.api.spool import CallFiles
 from localai.cards.resolved import ResolvedCard
 from localai.errors import EngineFailed, LocalAIError, ShuttingDown
 from localai.pool.connection import WorkerGone, WorkerResponse
@@ -29,14 +31,17 @@ _KEPT_HEADERS = frozenset(
 _REQUEST_HEADERS = b"content-type: application/json\r\n%b: 1\r\n" % sse.USAGE_HEADER.encode()
 _USAGE_AT_MOST = 600
 """How far from a body's end its usage can begin, in bytes."""
-_USAGE = re.compile(rb'"usage":\{"prompt_tokens":(\d+),"completion_tokens":(\d+)')
+_USAGE = re.compile(
+    rb'"usage":\{"(?:prompt|input)_tokens":(\d+),(?:"(?:completion|output)_tokens":(\d+))?'
+)
 
 
 class Relay(Response):
     """The answer to a call, made by a worker while it is sent.
 
-    Failures before the first byte keep their HTTP status; later ones end the stream with an error
-    frame. A caller that leaves closes the worker's connection, which cancels the call there.
+    Failures before the first byte keep their HTTP status; later ones end a stream of events with
+    an error frame and break any other. A caller that leaves closes the worker's connection, which
+    cancels the call there.
     """
 
     def __init__(
@@ -44,15 +49,24 @@ class Relay(Response):
         pool: Pool,
         card: ResolvedCard,
         path: str,
-        body: dict[str, Any],
+        body: dict[str, Any] | None,
         extra_headers: Headers,
+        *,
+        files: CallFiles | None = None,
+        rewrite: Callable[[bytes], bytes] | None = None,
     ) -> None:
+        """Ask with POST, or with GET where `body` is None.
+
+        `files` are removed when the call is over; `rewrite` changes a whole answer of status 200.
+        """
         super().__init__()
         self._pool = pool
         self._card = card
         self._path = path
-        self._body = orjson.dumps(body)
+        self._body = None if body is None else orjson.dumps(body)
         self._extra_headers = extra_headers
+        self._files = files
+        self._rewrite = rewrite
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
@@ -60,31 +74,47 @@ class Relay(Response):
         record.model = self._card.name
         try:
             async with watch_caller(receive), self._pool.lease(self._card) as worker:
-                exchange = _Exchange(worker, record, send, self._extra_headers)
+                exchange = _Exchange(worker, record, send, self._extra_headers, self._rewrite)
                 await exchange.run(self._path, self._body)
         except CallerGone:
             record.status = CLIENT_GONE
         except asyncio.CancelledError:
             raise _shut_down() from None
+        finally:
+            if self._files is not None:
+                self._files.close()
 
 
 class _Exchange:
     """One call's way to a leased worker and back."""
 
-    def __init__(self, worker: Worker, record: Record, send: Send, extra: Headers) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        record: Record,
+        send: Send,
+        extra: Headers,
+        rewrite: Callable[[bytes], bytes] | None,
+    ) -> None:
         self._worker = worker
         self._record = record
         self._send = send
         self._extra = extra
+        self._rewrite = rewrite
 
-    async def run(self, path: str, body: bytes) -> None:
+    async def run(self, path: str, body: bytes | None) -> None:
+        method = "GET" if body is None else "POST"
         try:
-            response = await self._worker.client.request("POST", path, body, _REQUEST_HEADERS)
+            response = await self._worker.client.request(
+                method, path, body or b"", _REQUEST_HEADERS
+            )
         except WorkerGone:
             raise await self._worker.broken() from None
         try:
-            if _is_stream(response):
-                await self._pass_stream(response)
+            if _has_events(response):
+                await self._pass_events(response)
+            elif _is_open_ended(response):
+                await self._pass_bytes(response)
             else:
                 await self._pass_whole(response)
         finally:
@@ -96,11 +126,24 @@ class _Exchange:
         except WorkerGone:
             raise await self._worker.broken() from None
         if usage := _USAGE.search(body, max(0, len(body) - _USAGE_AT_MOST)):
-            self._record.usage = int(usage[1]), int(usage[2])
+            self._record.usage = int(usage[1]), int(usage[2] or 0)
+        if self._rewrite is not None and response.status == 200:
+            body = self._rewrite(body)
         await self._start(response, (b"content-length", str(len(body)).encode()))
         await self._send({"type": "http.response.body", "body": body})
 
-    async def _pass_stream(self, response: WorkerResponse) -> None:
+    async def _pass_bytes(self, response: WorkerResponse) -> None:
+        """Pass on a body of unknown length; a broken one is left incomplete, so that it shows."""
+        await self._start(response)
+        try:
+            async for chunk in response.chunks():
+                await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except WorkerGone:
+            self._record.failure = (await self._worker.broken()).code
+            return
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _pass_events(self, response: WorkerResponse) -> None:
         await self._start(response)
         last = await self._pass_frames(response)
         await self._send({"type": "http.response.body", "body": last})
@@ -144,8 +187,12 @@ def _shut_down() -> ShuttingDown:
     return ShuttingDown("The gateway shut down during the answer.", retry_after=5)
 
 
-def _is_stream(response: WorkerResponse) -> bool:
+def _has_events(response: WorkerResponse) -> bool:
     return any(
         name == b"content-type" and value.startswith(b"text/event-stream")
         for name, value in response.headers
     )
+
+
+def _is_open_ended(response: WorkerResponse) -> bool:
+    return all(name != b"content-length" for name, _ in response.headers)

@@ -8,6 +8,9 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from localai.protocol.audio import SpeechRequest, TranscriptionRequest, VoiceActivityRequest
+from localai.protocol.embeddings import EmbeddingRequest
+from localai.protocol.images import ImageEditRequest, ImageRequest, ImageVariationRequest
 from localai.protocol.requests import ChatRequest, CompletionRequest
 
 _REF = "#/components/schemas/{model}"
@@ -18,6 +21,16 @@ def request_body(kind: type[BaseModel]) -> dict[str, Any]:
     reference = {"$ref": _REF.format(model=kind.__name__)}
     return {
         "requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}
+    }
+
+
+def form_body(kind: type[BaseModel], files: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a route says of a form whose `files` are uploads."""
+    uploads = {name: {"type": "string", "format": "binary"} for name in files}
+    reference = {"$ref": _REF.format(model=kind.__name__)}
+    schema = {"allOf": [reference, {"type": "object", "properties": uploads}]}
+    return {
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
     }
 
 
@@ -38,7 +51,10 @@ def describe_bodies(app: FastAPI) -> None:
 
 
 def _definitions() -> dict[str, Any]:
-    kinds: list[type[BaseModel]] = [ChatRequest, CompletionRequest]
+    kinds: list[type[BaseModel]] = [
+        ChatRequest, CompletionRequest, EmbeddingRequest, TranscriptionRequest,
+        VoiceActivityRequest, SpeechRequest, ImageRequest, ImageEditRequest, ImageVariationRequest,
+    ]  # fmt: skip
     _, schema = models_json_schema([(kind, "validation") for kind in kinds], ref_template=_REF)
     definitions: dict[str, Any] = schema["$defs"]
     return definitions

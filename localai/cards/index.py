@@ -32,6 +32,8 @@ class Index:
         found = self.find(name) if name else self._default(capability)
         if capability in found.capabilities:
             return found
+        if name and capability in self._besides_text and not _is_claimed(name, found):
+            return self.defaults[capability]
         raise InvalidRequest(
             f"The model '{name or found.name}' cannot do '{capability}'.{self._able(capability)}",
             param="model",
@@ -56,6 +58,11 @@ class Index:
             f"There is no model '{name}'.{hint} GET /v1/models lists all models.", param="model"
         )
 
+    @property
+    def _besides_text(self) -> set[Capability]:
+        """What a chat may carry beside text, where there is a model for it."""
+        return {Capability.VISION, Capability.HEARING} & set(self.defaults)
+
     def _default(self, capability: Capability) -> ResolvedCard:
         if capability in self.defaults:
             return self.defaults[capability]
@@ -75,6 +82,12 @@ class Index:
         able = [default] if default and capability in default.capabilities else []
         able += [card for card in self.cards.values() if capability in card.capabilities]
         return f" Use '{able[0].name}' instead." if able else " No model here can: add a card."
+
+
+def _is_claimed(name: str, card: ResolvedCard) -> bool:
+    """Tell whether `card` itself says that it is called `name`, which OpenAI's names do not."""
+    candidates = {name, name.rpartition(":")[0], undated(name)}
+    return not candidates.isdisjoint({card.name, *card.card.aliases})
 
 
 def build_index(

@@ -80,7 +80,7 @@ def _check_data(
     folder, manifest = backends[card.backend]
     options, complaints = resolve_options(card, manifest)
     complaints += _against_backend(card, manifest)
-    capabilities = card.capabilities or tuple(manifest.capabilities)
+    capabilities = card.capabilities or tuple(manifest.usual_capabilities(options))
     content = [card.model_dump(mode="json"), options, list(capabilities)]
     resolved = ResolvedCard(
         card=card,

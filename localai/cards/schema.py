@@ -79,7 +79,7 @@ class Card(_Part):
     description: str = Field(default="", description="What the model is, for people")
     capabilities: Capabilities | None = Field(
         default=None,
-        description="What callers may ask for; default: all its backend can do",
+        description="What callers may ask for; default: what its backend and its options give",
     )
     backend: str = Field(description="Which engine runs the model")
     model: str | None = Field(

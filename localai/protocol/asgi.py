@@ -25,7 +25,7 @@ from localai.errors import (
     MethodNotAllowed,
     RouteNotFound,
 )
-from localai.protocol.requests import Wire, invalid_request
+from localai.protocol.wire import Wire, invalid_request
 
 RequestT = TypeVar("RequestT", bound=Wire)
 JSON = "application/json"
@@ -108,6 +108,14 @@ def parse_request(kind: type[RequestT], body: dict[str, Any]) -> RequestT:
     """Return `body` as a typed request; raises InvalidRequest that names the parameter."""
     try:
         return kind.model_validate(body)
+    except ValidationError as error:
+        raise invalid_request(error) from None
+
+
+def parse_form(kind: type[RequestT], fields: dict[str, Any]) -> RequestT:
+    """Return the text fields of a form as a typed request: `"0.2"` counts as a number there."""
+    try:
+        return kind.model_validate(fields, strict=False)
     except ValidationError as error:
         raise invalid_request(error) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,8 @@ class OptionSpec(BaseModel):
     maximum: float | None = None
     enum: list[Any] | None = None
     items: dict[str, Any] | None = None
+    grants: list[Capability] = []
+    """What a model can do only when its card sets this option."""
 
 
 class Manifest(BaseModel):
@@ -36,6 +39,9 @@ class Manifest(BaseModel):
     name: str
     description: str
     capabilities: list[Capability]
+    """All that models of this backend can do."""
+    default_capabilities: list[Capability] = []
+    """What a card that names no capabilities has; empty = all that no option grants."""
     entry: str
     """`module:Class` inside the folder, a subclass of `localai.worker.backend.Backend`."""
     needs_model: bool = True
@@ -45,6 +51,15 @@ class Manifest(BaseModel):
     load_timeout: float = 600.0
     """Seconds from the process's start until it must be ready."""
     options: dict[str, OptionSpec] = {}
+
+    def usual_capabilities(self, options: Mapping[str, Any]) -> list[Capability]:
+        """Return what a card with these options can do where it does not say so itself."""
+        granting = {c for spec in self.options.values() for c in spec.grants}
+        usual = self.default_capabilities or [c for c in self.capabilities if c not in granting]
+        granted = [
+            c for name, spec in self.options.items() if options.get(name) for c in spec.grants
+        ]
+        return [*usual, *granted]
 
     def option_defaults(self) -> dict[str, Any]:
         """Return every option at its default."""

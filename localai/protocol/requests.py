@@ -8,16 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
-from localai.errors import InvalidRequest
+from localai.protocol.wire import Wire
 
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Bias = Annotated[float, Field(ge=-100, le=100)]
@@ -60,23 +53,26 @@ NO_EFFECT = frozenset(
 """Parameters that every backend may be sent: the host's own, or without effect on content."""
 
 
-class Wire(BaseModel):
-    """Base of what arrives in JSON: exact types, unknown fields kept."""
-
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
-
-    def unknown_fields(self, path: str = "") -> list[str]:
-        """Return the fields that the specification and we do not know, as `messages[0].name`."""
-        names = [path + name for name in sorted(self.model_extra or {})]
-        for field in sorted(self.model_fields_set):
-            value = getattr(self, field)
-            if isinstance(value, Wire):
-                names += value.unknown_fields(f"{path}{field}.")
-            elif isinstance(value, list):
-                for number, part in enumerate(value):
-                    if isinstance(part, Wire):
-                        names += part.unknown_fields(f"{path}{field}[{number}].")
-        return names
+_DEFAULTS: dict[str, tuple[Any, ...]] = {
+    "n": (1,),
+    "best_of": (0, 1),
+    "echo": (False,),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "presence_penalty": (0,),
+    "frequency_penalty": (0,),
+    "repeat_penalty": (1,),
+    "logit_bias": ({},),
+    "response_format": ({"type": "text"},),
+    "tools": ([],),
+    "functions": ([],),
+    "tool_choice": ("none", "auto"),
+    "function_call": ("none", "auto"),
+    "modalities": (["text"],),
+    "reasoning_effort": ("none",),
+    "verbosity": ("medium",),
+    "suffix": ("",),
+}
 
 
 class ContentPart(Wire):
@@ -131,6 +127,9 @@ class StreamOptions(Wire):
 
 class Sampling(Wire):
     """Parameters that chat and text completions share; None means that the caller left it out."""
+
+    no_effect = NO_EFFECT
+    plain_values = _DEFAULTS
 
     model: str | None = None
     stream: bool | None = None
@@ -237,66 +236,3 @@ class CompletionRequest(Sampling):
         tokens = [part for part in self.prompt if isinstance(part, int)]
         texts = [part for part in self.prompt if not isinstance(part, int)]
         return [tokens] if tokens else list(texts)
-
-
-_DEFAULTS: dict[str, tuple[Any, ...]] = {
-    "n": (1,),
-    "best_of": (0, 1),
-    "echo": (False,),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
-    "presence_penalty": (0,),
-    "frequency_penalty": (0,),
-    "repeat_penalty": (1,),
-    "logit_bias": ({},),
-    "response_format": ({"type": "text"},),
-    "tools": ([],),
-    "functions": ([],),
-    "tool_choice": ("none", "auto"),
-    "function_call": ("none", "auto"),
-    "modalities": (["text"],),
-    "reasoning_effort": ("none",),
-    "verbosity": ("medium",),
-    "suffix": ("",),
-}
-
-
-def asked_parameters(request: Sampling) -> dict[str, Any]:
-    """Return the known parameters that change the answer and were set to other than the default."""
-    return {
-        name: value
-        for name in request.model_fields_set
-        if name in type(request).model_fields and name not in NO_EFFECT
-        and (value := getattr(request, name)) is not None
-        and not any(_is_same(value, plain) for plain in _DEFAULTS.get(name, ()))
-    }  # fmt: skip
-
-
-def _is_same(value: object, plain: object) -> bool:
-    # To Python 0 equals False, but `logprobs: 0` asks for logprobs and `logprobs: false` does not.
-    return value == plain and isinstance(value, bool) == isinstance(plain, bool)
-
-
-def invalid_request(error: ValidationError) -> InvalidRequest:
-    """Translate pydantic's first complaint into a 400 that names the parameter."""
-    first = max(error.errors(include_url=False), key=lambda e: len(e["loc"]))
-    param = parameter_path(first["loc"])
-    text = first["msg"].removeprefix("Value error, ")
-    text = text[:1].lower() + text[1:] if not text.startswith("'") else text
-    if param is None:
-        # Rules between fields have no location, but start with the name of the one to change.
-        named = text.split("'")[1] if text.startswith("'") else None
-        return InvalidRequest(f"Invalid request: {text}.", param=named)
-    code = "missing_required_parameter" if first["type"] == "missing" else None
-    return InvalidRequest(f"Invalid '{param}': {text}.", param=param, code=code)
-
-
-def parameter_path(location: tuple[str | int, ...]) -> str | None:
-    """Return `messages[0].content` for pydantic's location, without its union tags."""
-    path = ""
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif part.isidentifier() and part not in {"str", "int", "float", "bool"}:
-            path += f".{part}" if path else part
-    return path or None

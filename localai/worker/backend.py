@@ -7,10 +7,23 @@ from collections.abc import AsyncGenerator
 from typing import ClassVar
 
 from localai.errors import InvalidRequest
+from localai.protocol.audio import SpeechRequest, TranscriptionRequest, VoiceActivityRequest
 from localai.protocol.capabilities import Capability
+from localai.protocol.embeddings import EmbeddingRequest
 from localai.protocol.events import Event
+from localai.protocol.images import ImageEditRequest, ImageRequest, ImageVariationRequest
 from localai.protocol.launch import LaunchSpec, WorkerInfo
 from localai.protocol.requests import ChatRequest, CompletionRequest
+from localai.worker.results import (
+    AudioInfo,
+    Embeddings,
+    Picture,
+    Segment,
+    Sound,
+    SpeechSpan,
+    Step,
+    Transcribed,
+)
 
 
 class Backend(ABC):
@@ -19,7 +32,8 @@ class Backend(ABC):
     The host calls `load` once, then any number of answers at the same time, then `unload`. An
     answer is an async generator; the host closes it when the caller goes away, so that cancelling
     belongs into its `finally`. Raise an error of `localai.errors` before the first event and the
-    caller gets its HTTP status; later, and the stream ends with an error frame.
+    caller gets its HTTP status; later, and a stream of events ends with an error frame. A backend
+    overrides what its manifest's capabilities promise.
     """
 
     honours: ClassVar[dict[Capability, frozenset[str]]] = {}
@@ -45,6 +59,34 @@ class Backend(ABC):
     def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
         """Continue prompts; choice `prompt * n + i` is answer i to prompt number `prompt`."""
         raise self._cannot(Capability.COMPLETION)
+
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Return the vector of each input, of length 1 and at full dimensions."""
+        raise self._cannot(Capability.EMBEDDING)
+
+    def transcribe(
+        self, request: TranscriptionRequest, *, translate: bool
+    ) -> AsyncGenerator[AudioInfo | Segment | Transcribed, None]:
+        """Write down what is said, in English where `translate`; segments as they are ready."""
+        raise self._cannot(Capability.TRANSLATION if translate else Capability.TRANSCRIPTION)
+
+    async def find_speech(self, request: VoiceActivityRequest) -> list[SpeechSpan]:
+        """Return where somebody speaks."""
+        raise self._cannot(Capability.VOICE_ACTIVITY)
+
+    def speak(self, request: SpeechRequest) -> AsyncGenerator[Sound, None]:
+        """Say the input, a sound a sentence."""
+        raise self._cannot(Capability.SPEECH)
+
+    def voices(self) -> list[str]:
+        """Return every name that `voice` may have."""
+        raise self._cannot(Capability.SPEECH)
+
+    def draw(
+        self, request: ImageRequest | ImageEditRequest | ImageVariationRequest
+    ) -> AsyncGenerator[Step | Picture, None]:
+        """Make `n` pictures, with a `Step` after each step and `Picture`s when they are ready."""
+        raise self._cannot(Capability.IMAGE)
 
     def metrics(self) -> dict[str, float]:
         """Return gauges and counters of the engine by name."""

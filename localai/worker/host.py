@@ -2,75 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import importlib
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from localai.protocol.asgi import (
-    BodyLimits,
-    install_error_handlers,
-    json_response,
-    parse_request,
-    read_json_object,
-)
+from localai.protocol.asgi import install_error_handlers, json_response
 from localai.protocol.capabilities import ROUTES, Capability
 from localai.protocol.launch import WorkerInfo
-from localai.protocol.requests import ChatRequest, CompletionRequest, Sampling
-from localai.worker.answers import Answer
 from localai.worker.backend import Backend
-from localai.worker.parameters import check_parameters
-from localai.worker.shapes import ChatShape, CompletionShape
+from localai.worker.calls import Endpoint
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-# The gateway has checked the size already; a worker takes what its socket's one owner sends.
-_LIMITS = BodyLimits(size=2**31, depth=10_000)
+_MODULES: dict[Capability, str] = {
+    Capability.CHAT: "text",
+    Capability.COMPLETION: "text",
+    Capability.EMBEDDING: "embeddings",
+    Capability.TRANSCRIPTION: "transcription",
+    Capability.TRANSLATION: "transcription",
+    Capability.VOICE_ACTIVITY: "transcription",
+    Capability.SPEECH: "speech",
+    Capability.IMAGE: "images",
+    Capability.IMAGE_EDIT: "images",
+    Capability.IMAGE_VARIATION: "images",
+}
+"""Which module of `localai.worker.routes` answers; each imports what its kind of media needs."""
 
 
 def create_worker_app(backend: Backend, info: WorkerInfo) -> Starlette:
     """Return the ASGI app of a worker whose `backend` is loaded."""
-    answers = {
-        Capability.CHAT: _chat_endpoint(backend),
-        Capability.COMPLETION: _completion_endpoint(backend),
-    }
     routes = [
         Route("/health", _health, methods=["GET"]),
         Route("/info", _info_endpoint(info), methods=["GET"]),
         Route("/metrics", _metrics_endpoint(backend), methods=["GET"]),
+        Route("/v1/audio/voices", _voices_endpoint(backend), methods=["GET"]),
     ]
-    routes += [Route(ROUTES[c], answers[c], methods=["POST"]) for c in info.capabilities]
+    asked_by_path = [capability for capability in info.capabilities if capability in ROUTES]
+    routes += [Route(ROUTES[c], _endpoint(backend, c), methods=["POST"]) for c in asked_by_path]
     app = Starlette(routes=routes)
     install_error_handlers(app)
     return app
 
 
-def _chat_endpoint(backend: Backend) -> Endpoint:
-    async def chat(request: Request) -> Response:
-        asked = parse_request(ChatRequest, await read_json_object(request, _LIMITS))
-        ignored = _ignored(backend, Capability.CHAT, asked)
-        shape = ChatShape(backend.spec.name, with_usage=asked.wants_usage())
-        return Answer(backend.chat(asked), shape, stream=bool(asked.stream), ignored=ignored)
-
-    return chat
-
-
-def _completion_endpoint(backend: Backend) -> Endpoint:
-    async def complete(request: Request) -> Response:
-        asked = parse_request(CompletionRequest, await read_json_object(request, _LIMITS))
-        ignored = _ignored(backend, Capability.COMPLETION, asked)
-        shape = CompletionShape(backend.spec.name, with_usage=asked.wants_usage())
-        return Answer(backend.complete(asked), shape, stream=bool(asked.stream), ignored=ignored)
-
-    return complete
-
-
-def _ignored(backend: Backend, capability: Capability, asked: Sampling) -> list[str]:
-    honoured = backend.honours.get(capability, frozenset())
-    spec = backend.spec
-    return check_parameters(asked, honoured, model=spec.name, lenient=spec.lenient)
+def _endpoint(backend: Backend, capability: Capability) -> Endpoint:
+    module = importlib.import_module(f"localai.worker.routes.{_MODULES[capability]}")
+    endpoint: Endpoint = module.endpoints(backend)[capability]
+    return endpoint
 
 
 async def _health(request: Request) -> Response:
@@ -82,6 +60,13 @@ def _info_endpoint(info: WorkerInfo) -> Endpoint:
         return json_response(info.model_dump(mode="json"))
 
     return show_info
+
+
+def _voices_endpoint(backend: Backend) -> Endpoint:
+    async def list_voices(request: Request) -> Response:
+        return json_response({"voices": backend.voices()})
+
+    return list_voices
 
 
 def _metrics_endpoint(backend: Backend) -> Endpoint:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Set
 
 from localai.errors import UnsupportedParameter
-from localai.protocol.requests import Sampling, asked_parameters
+from localai.protocol.wire import Wire, asked_parameters
 
 
-def check_parameters(
-    request: Sampling, honoured: Set[str], *, model: str, lenient: bool
-) -> list[str]:
+def check_parameters(request: Wire, honoured: Set[str], *, model: str, lenient: bool) -> list[str]:
     """Return the names of the fields that the answer will not reflect.
 
     Raises UnsupportedParameter for a known parameter outside `honoured`, unless `lenient`.

@@ -11,6 +11,11 @@ import time
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+from starlette.responses import Response
+
+from localai.errors import LocalAIError
+from localai.protocol import sse
+from localai.protocol.asgi import json_response
 from localai.protocol.events import Event, Finished, TextDelta, ToolCallDelta, Usage
 
 Json = dict[str, Any]
@@ -22,12 +27,29 @@ class Shape(ABC):
     id_prefix: ClassVar[str]
     object_name: ClassVar[str]
     chunk_name: ClassVar[str]
+    stream_type = sse.CONTENT_TYPE
 
     def __init__(self, model: str, *, with_usage: bool) -> None:
         self.model = model
         self.id = self.id_prefix + secrets.token_urlsafe(18)
         self.created = int(time.time())
         self.with_usage = with_usage
+
+    async def pieces(self, event: Event) -> bytes:
+        """Return the frames that `event` makes."""
+        return b"".join(map(sse.data_frame, self.chunks(event)))
+
+    async def whole(self) -> Response:
+        """Return the collected answer."""
+        return json_response(self.answer())
+
+    async def ending(self) -> bytes:
+        """Return the frame that ends a complete stream."""
+        return sse.DONE
+
+    def failure(self, error: LocalAIError) -> bytes:
+        """Return the frame that ends a failed stream."""
+        return sse.error_frame(error)
 
     def chunks(self, event: Event) -> list[Json]:
         """Return the stream chunks that `event` makes, none for usage that nobody asked for."""

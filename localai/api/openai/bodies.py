@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from localai.protocol.requests import Sampling
+from localai.protocol.wire import Wire
 
 _ANSWER_LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 
 
 def resolve_body(
-    body: Mapping[str, Any], kind: type[Sampling], defaults: Mapping[str, Any], model: str
+    body: Mapping[str, Any], kind: type[Wire], defaults: Mapping[str, Any], model: str
 ) -> dict[str, Any]:
     """Return `body` for the worker of `model`; a null counts as left out.
 

@@ -7,12 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from localai.api.gateway import gateway_of
-from localai.api.openai.bodies import resolve_body
+from localai.api.openai.calls import find_answerer, relay
 from localai.api.plain_route import PlainRoute
-from localai.api.relay import Relay
 from localai.api.schemas import request_body
 from localai.protocol.asgi import parse_request, read_json_object
-from localai.protocol.capabilities import ROUTES, Capability
+from localai.protocol.capabilities import Capability
 from localai.protocol.requests import ChatRequest, CompletionRequest, Sampling
 
 router = APIRouter(tags=["text"], route_class=PlainRoute)
@@ -34,8 +33,5 @@ async def _answer(request: Request, capability: Capability, kind: type[Sampling]
     gateway = gateway_of(request)
     body = await read_json_object(request, gateway.body_limits)
     asked = parse_request(kind, body)
-    meant = gateway.catalog.resolve(asked.model, capability)
-    card = gateway.catalog.stand_in(meant, capability)
-    resolved = resolve_body(body, kind, card.card.defaults, card.name)
-    headers = [] if card is meant else [(b"x-localai-fallback-for", meant.name.encode())]
-    return Relay(gateway.pool, card, ROUTES[capability], resolved, headers)
+    answerer = find_answerer(gateway, asked.model, capability)
+    return relay(gateway, answerer, capability, kind, body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import itertools
 import os
 import shutil
@@ -12,18 +11,16 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
 
 from localai.errors import ConfigError, LoadFailed
+from localai.private_folder import PrivateFolder
 from localai.protocol.launch import Failed, LaunchSpec, Loading, WorkerInfo, parse_status
 
 TAIL_LINES = 40
 _TOLD_LINES = 8
 STOP_SECONDS = 8.0
 """How long a process may take after SIGTERM before it is killed."""
-_LOCK = "in-use"
 _LONGEST_SOCKET_PATH = 107
 _SOCKET_BELOW = len("/localai-4194304-abcdefgh/99999/socket")
 _LAST_OUTPUT_SECONDS = 1.0
@@ -185,16 +182,13 @@ class ProcessLauncher:
 
     def __init__(self, runtime_dir: Path | None = None) -> None:
         given = runtime_dir or Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-        self._parent = given.absolute()
-        _check_folder(self._parent)
-        _sweep(self._parent)
+        _check_folder(given.absolute())
+        self._folder = PrivateFolder(given.absolute(), "localai")
         self._numbers = itertools.count(1)
-        self._own: tuple[Path, TextIO] | None = None
-        """The private folder and the lock that marks it, once there was a launch."""
 
     async def launch(self, spec: LaunchSpec) -> Process:
         """Start a worker for `spec`; its socket and status pipe are filled in here."""
-        folder = self._folder() / str(next(self._numbers))
+        folder = self._folder.path / str(next(self._numbers))
         folder.mkdir(mode=0o700)
         status_read, status_write = os.pipe()
         output_read, output_write = os.pipe()
@@ -219,18 +213,7 @@ class ProcessLauncher:
 
     def close(self) -> None:
         """Remove the private folder."""
-        if self._own is not None:
-            folder, lock = self._own
-            shutil.rmtree(folder, ignore_errors=True)
-            lock.close()
-            self._own = None
-
-    def _folder(self) -> Path:
-        if self._own is None:
-            name = f"localai-{os.getpid()}-"
-            folder = Path(tempfile.mkdtemp(prefix=name, dir=self._parent))
-            self._own = folder, _lock(folder)
-        return self._own[0]
+        self._folder.close()
 
 
 async def _spawn(folder: Path, status_fd: int, output_fd: int) -> asyncio.subprocess.Process:
@@ -277,21 +260,3 @@ def _check_folder(parent: Path) -> None:
             f"{_LONGEST_SOCKET_PATH - _SOCKET_BELOW} bytes",
             param="runtime_dir",
         )
-
-
-def _lock(folder: Path) -> TextIO:
-    """Mark `folder` as in use for as long as this process lives, however it ends."""
-    lock = (folder / _LOCK).open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
-
-
-def _sweep(parent: Path) -> None:
-    """Remove the folders of gateways that were killed and could not do it themselves.
-
-    A lock tells, not a process id: containers that share the folder do not share their ids.
-    """
-    for path in parent.glob(f"localai-*/{_LOCK}"):
-        with suppress(OSError), path.open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path.parent, ignore_errors=True)

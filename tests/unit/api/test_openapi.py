@@ -23,6 +23,13 @@ def test_the_description_lists_every_public_route_once(schema: dict[str, Any]) -
     assert routes == {
         "POST /v1/chat/completions",
         "POST /v1/completions",
+        "POST /v1/embeddings",
+        "POST /v1/audio/transcriptions",
+        "POST /v1/audio/translations",
+        "POST /v1/vad",
+        "POST /v1/audio/speech",
+        "GET /v1/audio/voices",
+        "POST /v1/images/generations",
         "GET /v1/models",
         "GET /v1/models/{model_id}",
         "GET /health",

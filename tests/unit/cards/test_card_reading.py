@@ -83,7 +83,7 @@ def test_a_full_card_is_taken(tmp_path: Path) -> None:
         ),
         ("aliases: gpt-4", 'aliases: should be a list, not "gpt-4"'),
         ("aliases: [a b]", "aliases[0]: 'a b' cannot be a model's name"),
-        ("capabilities: [sing]", "capabilities[0]: should be 'chat' or 'completion', not \"sing\""),
+        ("capabilities: [sing]", "capabilities[0]: should be 'chat', 'completion', 'vision'"),
         ("capabilities: []", "capabilities: an empty list means"),
         (
             "defaults: {stop: 5}",

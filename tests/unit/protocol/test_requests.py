@@ -11,8 +11,8 @@ from localai.protocol.requests import (
     ChatRequest,
     CompletionRequest,
     Message,
-    asked_parameters,
 )
+from localai.protocol.wire import asked_parameters
 
 USER = {"role": "user", "content": "hello"}
 

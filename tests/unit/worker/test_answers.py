@@ -34,7 +34,10 @@ class Scripted(Backend):
 
     async def load(self) -> WorkerInfo:
         return WorkerInfo(
-            name="m", backend="scripted", capabilities=list(Capability), max_concurrent=1
+            name="m",
+            backend="scripted",
+            capabilities=[Capability.CHAT, Capability.COMPLETION],
+            max_concurrent=1,
         )
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[Event, None]:

@@ -1,0 +1,58 @@
+"""From a typed request to the worker that answers it: the steps that all routes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from localai.api.gateway import Gateway
+from localai.api.openai.bodies import resolve_body
+from localai.api.relay import Relay
+from localai.api.spool import CallFiles
+from localai.cards.resolved import ResolvedCard
+from localai.protocol.capabilities import ROUTES, Capability
+from localai.protocol.wire import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Who answers a call: the card that its model name means, or the one that stands in for it."""
+
+    meant: ResolvedCard
+    card: ResolvedCard
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers that tell a stand-in."""
+        if self.card is self.meant:
+            return []
+        return [(b"x-localai-fallback-for", self.meant.name.encode())]
+
+
+def find_answerer(gateway: Gateway, model: str | None, capability: Capability) -> Answerer:
+    """Return who answers; raises ModelNotFound, and InvalidRequest for what it cannot do."""
+    meant = gateway.catalog.resolve(model, capability)
+    return Answerer(meant, gateway.catalog.stand_in(meant, capability))
+
+
+def relay(
+    gateway: Gateway,
+    answerer: Answerer,
+    capability: Capability,
+    kind: type[Wire],
+    body: Mapping[str, Any],
+    *,
+    files: CallFiles | None = None,
+    rewrite: Callable[[bytes], bytes] | None = None,
+) -> Relay:
+    """Return the answer to `body`, with the card's defaults filled in for what it leaves out."""
+    card = answerer.card
+    return Relay(
+        gateway.pool,
+        card,
+        ROUTES[capability],
+        resolve_body(body, kind, card.card.defaults, card.name),
+        answerer.headers(),
+        files=files,
+        rewrite=rewrite,
+    )
