@@ -62,16 +62,20 @@ class Corpus:
         if chance < 0.19:
             turns = self._remembering()
         elif chance < 0.27:
-            turns = [*self._fillers(self._rng.randrange(2)), self._memories.repeated()]
+            turns = [*self.fillers(self._rng.randrange(2)), self._memories.repeated()]
         elif chance < 0.34:
             turns = self._following()
         else:
             length = self._rng.choices(LENGTHS, LENGTH_CHANCES)[0]
-            turns = self._fillers(length)
-        system = self._unknown.system() if self._rng.random() < 0.4 else ""
-        return Conversation(system, tuple(turns))
+            turns = self.fillers(length)
+        return Conversation(self.system(), tuple(turns))
 
-    def _fillers(self, count: int) -> list[Turn]:
+    def system(self) -> str:
+        """Return a system prompt or, more often, none."""
+        return self._unknown.system() if self._rng.random() < 0.4 else ""
+
+    def fillers(self, count: int) -> list[Turn]:
+        """Return some turns, each about something else."""
         return [self._filler() for _ in range(count)]
 
     def _filler(self) -> Turn:
@@ -94,10 +98,10 @@ class Corpus:
 
     def _remembering(self) -> list[Turn]:
         if self._rng.random() < 0.12:
-            return [*self._fillers(self._rng.randrange(2)), self._memories.untold()]
+            return [*self.fillers(self._rng.randrange(2)), self._memories.untold()]
         memories = self._memories.some()
         turns = [memory.tell for memory in memories]
-        turns += self._fillers(self._rng.choice((0, 0, 1, 2)))
+        turns += self.fillers(self._rng.choice((0, 0, 1, 2)))
         self._rng.shuffle(memories)
         return [*turns, *(memory.ask for memory in memories)]
 

@@ -119,8 +119,11 @@ class Llama(nn.Module):
 
     def forward(self, ids: Tensor, wanted: Tensor) -> Tensor:
         """Return the scores of the next token at the wanted positions only."""
-        cosines, sines = rotation(self.shape, ids.shape[1])
-        hidden = self.token_embd(ids)
+        return self.read(self.token_embd(ids), wanted)
+
+    def read(self, hidden: Tensor, wanted: Tensor) -> Tensor:
+        """Return what `forward` does, from embeddings in the place of token ids."""
+        cosines, sines = rotation(self.shape, hidden.shape[1])
         for layer in self.layers:
             hidden = layer(hidden, cosines, sines)
         return functional.linear(self.output_norm(hidden[wanted]), self.token_embd.weight)

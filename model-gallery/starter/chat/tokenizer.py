@@ -71,8 +71,11 @@ class ConversationEncoder:
         """Encode conversations; only replies and their end are to be learned."""
         pairs = [conversation.messages() for conversation in conversations]
         texts = [text for messages in pairs for _, text in messages]
-        bodies = iter(encode_plain(self._tokenizer, texts))
+        bodies = iter(self._bodies(texts))
         return [self._sample([(role, next(bodies)) for role, _ in item]) for item in pairs]
+
+    def _bodies(self, texts: Sequence[str]) -> list[list[int]]:
+        return encode_plain(self._tokenizer, texts)
 
     def _sample(self, messages: list[tuple[str, list[int]]]) -> Sample:
         ids: list[int] = []

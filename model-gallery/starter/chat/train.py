@@ -49,11 +49,11 @@ def pack(samples: list[Sample]) -> Batch:
     return Batch(ids[:, :-1], wanted, ids[:, 1:][wanted])
 
 
-def group(samples: list[Sample]) -> Iterator[list[Sample]]:
-    """Put samples of like length together, as many as fit into a batch."""
+def group(samples: list[Sample], most: int = BATCH_TOKENS) -> Iterator[list[Sample]]:
+    """Put samples of like length together, as many as fit into a batch of `most` tokens."""
     chosen: list[Sample] = []
     for sample in sorted(samples, key=lambda item: len(item.ids)):
-        if chosen and (len(chosen) + 1) * len(sample.ids) > BATCH_TOKENS:
+        if chosen and (len(chosen) + 1) * len(sample.ids) > most:
             yield chosen
             chosen = []
         chosen.append(sample)

@@ -118,7 +118,7 @@ class Call:
 
 def app_of(backend: Scripted, *capabilities: Capability) -> ASGIApp:
     info = WorkerInfo(
-        name="m", backend="scripted", capabilities=list(capabilities or Capability),
+        name="m", backend="scripted", capabilities=list(capabilities or map(Capability, PATHS)),
         max_concurrent=1,
     )  # fmt: skip
     return create_worker_app(backend, info)
