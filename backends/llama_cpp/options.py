@@ -37,6 +37,9 @@ class Options:
     rope_freq_base: float = 0.0
     rope_freq_scale: float = 0.0
     chat_template: str | None = None
+    mmproj: str | None = None
+    image_min_tokens: int = 0
+    image_max_tokens: int = 0
 
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> Self:

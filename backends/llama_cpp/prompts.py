@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.llama_cpp.attachments import Attachments, MediaMarks, media_of
 from backends.llama_cpp.control_tokens import ControlTokens
+from backends.llama_cpp.engine.media import Piece, Projector, Span, spans_of
 from backends.llama_cpp.engine.model import Model
 from backends.llama_cpp.template import CHATML, ChatTemplate
 from localai.errors import InvalidRequest
@@ -17,11 +20,20 @@ from localai.protocol.requests import Message
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the engine reads: tokens, with numbers below 0 at the places of its spans."""
+
+    tokens: NDArray[np.int32]
+    spans: dict[int, Span] = field(default_factory=dict)
+
+
 class PromptWriter:
     """Writes prompts for one model."""
 
-    def __init__(self, model: Model, template: str | None) -> None:
+    def __init__(self, model: Model, template: str | None, projector: Projector | None) -> None:
         self._vocabulary = vocabulary = model.vocabulary
+        self._attachments = Attachments(projector)
         self._controls = ControlTokens(vocabulary.control_texts())
         source = template or model.chat_template()
         if source is None:
@@ -32,18 +44,34 @@ class PromptWriter:
             eos=vocabulary.text(vocabulary.eos),
         )
 
-    def chat(self, messages: Sequence[Message]) -> NDArray[np.int32]:
-        """Return the prompt for a conversation."""
-        plain = self._controls.take_out(self._template.messages(messages))
-        pieces = self._controls.split(self._template.render(plain))
-        tokens = [self._vocabulary.tokenize(text, special=special) for text, special in pieces]
-        prompt = np.concatenate(tokens) if tokens else np.zeros(0, np.int32)
-        return self._checked(prompt, "messages")
+    def chat(self, messages: Sequence[Message]) -> Prompt:
+        """Return the prompt for a conversation; takes its time where it holds new pictures.
 
-    def completion(self, prompt: str | list[int]) -> NDArray[np.int32]:
+        Raises InvalidRequest for media that cannot be read, or that the model cannot take.
+        """
+        marks = MediaMarks()
+        media: list[list[Piece]] = []
+        for part, param in media_of(messages):
+            media.append(self._attachments.read(part, param))
+        plain = self._controls.take_out(self._template.messages(marks.put_in(messages)))
+        pieces: list[Piece] = []
+        for piece in marks.split(self._template.render(plain)):
+            pieces += media[piece] if isinstance(piece, int) else self._tokens(piece)
+        tokens, spans = spans_of(pieces)
+        prompt = self._checked(tokens, "messages")
+        added = len(prompt) - len(tokens)  # the token that begins a text
+        return Prompt(prompt, {start + added: span for start, span in spans.items()})
+
+    def _tokens(self, text: str) -> list[Piece]:
+        return [
+            self._vocabulary.tokenize(piece, special=special)
+            for piece, special in self._controls.split(text)
+        ]
+
+    def completion(self, prompt: str | list[int]) -> Prompt:
         """Return the prompt for a text to be continued; its control tokens are meant as such."""
         if isinstance(prompt, str):
-            return self._checked(self._vocabulary.tokenize(prompt, special=True), "prompt")
+            return Prompt(self._checked(self._vocabulary.tokenize(prompt, special=True), "prompt"))
         size = self._vocabulary.size
         wrong = next((token for token in prompt if not 0 <= token < size), None)
         if wrong is not None:
@@ -52,7 +80,7 @@ class PromptWriter:
                 f"which has the ids 0 to {size - 1}.",
                 param="prompt",
             )
-        return self._checked(np.array(prompt, np.int32), "prompt")
+        return Prompt(self._checked(np.array(prompt, np.int32), "prompt"))
 
     def _checked(self, tokens: NDArray[np.int32], param: str) -> NDArray[np.int32]:
         prompt = self._vocabulary.with_bos(tokens)

@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import ClassVar
 
 import llama_cpp
-import numpy as np
-from numpy.typing import NDArray
 
 from backends.llama_cpp.engine.context import Context
 from backends.llama_cpp.engine.logs import route_logs
 from backends.llama_cpp.engine.loop import Engine
+from backends.llama_cpp.engine.media import Projector
 from backends.llama_cpp.engine.model import Model, load_model
 from backends.llama_cpp.engine.requests import Generation
 from backends.llama_cpp.engine.steps import Stepper
 from backends.llama_cpp.options import Options
-from backends.llama_cpp.prompts import PromptWriter
+from backends.llama_cpp.prompts import Prompt, PromptWriter
 from backends.llama_cpp.sampling import SamplingParameters
 from localai.errors import ContextLengthExceeded, LoadFailed
 from localai.protocol.capabilities import Capability
@@ -63,7 +62,7 @@ class LlamaCpp(Backend):
         return WorkerInfo(
             name=self.spec.name,
             backend="llama_cpp",
-            capabilities=list(self.honours),
+            capabilities=[*self.honours, *self._senses()],
             context_length=self._context.capacity,
             max_concurrent=self._context.sequences,
             footprint={"host": _resident_bytes() or self._model.size},
@@ -76,6 +75,8 @@ class LlamaCpp(Backend):
     async def unload(self) -> None:
         """Stop the engine and free the memory."""
         await asyncio.to_thread(self._engine.stop)
+        if self._projector is not None:
+            self._projector.close()
         self._context.close()
         self._model.close()
 
@@ -97,6 +98,14 @@ class LlamaCpp(Backend):
             async for event in events:
                 yield event
 
+    def _senses(self) -> list[Capability]:
+        if self._projector is None:
+            return []
+        senses = {
+            Capability.VISION: self._projector.sees, Capability.HEARING: self._projector.hears,
+        }  # fmt: skip
+        return [capability for capability, has in senses.items() if has]
+
     def metrics(self) -> dict[str, float]:
         """Return the engine's figures."""
         return self._engine.figures()
@@ -104,17 +113,25 @@ class LlamaCpp(Backend):
     def _load(self, path: Path) -> None:
         self._model: Model = load_model(path, self._options)
         self._context = Context(self._model, self._options, self.spec.max_concurrent)
-        self._prompts = PromptWriter(self._model, self._options.chat_template)
+        self._projector = self._load_projector()
+        self._prompts = PromptWriter(self._model, self._options.chat_template, self._projector)
         self._sampling = SamplingParameters.from_metadata(self._model.metadata)
         stepper = Stepper(
             self._context,
             self._model.vocabulary,
             prompt_chunk=self._options.prompt_chunk or self._context.batch_size,
+            projector=self._projector,
         )
         self._engine = Engine(stepper, on_death=_end_process)
 
+    def _load_projector(self) -> Projector | None:
+        if self._options.mmproj is None:
+            return None
+        path = Path(self._options.mmproj)
+        return Projector(path, self._model, self._options, ubatch=self._context.ubatch_size)
+
     async def _answer(
-        self, prompts: Sequence[NDArray[np.int32]], request: Sampling, top: int | None
+        self, prompts: Sequence[Prompt], request: Sampling, top: int | None
     ) -> AsyncGenerator[Event, None]:
         generations = self._generations(prompts, request, top)
         if request.answer_limit() == 0:
@@ -130,17 +147,18 @@ class LlamaCpp(Backend):
                 self._engine.cancel(stream)
 
     def _generations(
-        self, prompts: Sequence[NDArray[np.int32]], request: Sampling, top: int | None
+        self, prompts: Sequence[Prompt], request: Sampling, top: int | None
     ) -> list[Generation]:
         for prompt in prompts:
-            if len(prompt) >= self._context.capacity:
+            if len(prompt.tokens) >= self._context.capacity:
                 param = "prompt" if isinstance(request, CompletionRequest) else "messages"
-                raise ContextLengthExceeded(len(prompt), self._context.capacity, param=param)
+                raise ContextLengthExceeded(len(prompt.tokens), self._context.capacity, param=param)
         sampling = self._sampling.overridden(request, self._model.vocabulary.size)
         choices = request.n or 1
         return [
             Generation(
-                prompt=prompt,
+                prompt=prompt.tokens,
+                spans=prompt.spans,
                 sampling=sampling.for_choice(choice),
                 stops=request.stops(),
                 limit=request.answer_limit(),
@@ -152,12 +170,10 @@ class LlamaCpp(Backend):
         ]
 
 
-def _empty_answer(
-    generations: Sequence[Generation], prompts: Sequence[NDArray[np.int32]]
-) -> list[Event]:
+def _empty_answer(generations: Sequence[Generation], prompts: Sequence[Prompt]) -> list[Event]:
     """Return the answer of no tokens that somebody asked for."""
     ends: list[Event] = [Finished("length", generation.index) for generation in generations]
-    return [*ends, Usage(sum(map(len, prompts)), 0)]
+    return [*ends, Usage(sum(len(prompt.tokens) for prompt in prompts), 0)]
 
 
 def _end_process() -> None:

@@ -13,9 +13,10 @@ from functools import partial
 from fastapi import FastAPI
 
 from localai import __version__
-from localai.api import health
+from localai.api import generated_route, health
 from localai.api.admin import workers
 from localai.api.gateway import Gateway
+from localai.api.generated_files import GeneratedFiles
 from localai.api.metrics import Metrics
 from localai.api.openai import audio, embeddings, images, models, speech, text
 from localai.api.paths import ForgivingPaths
@@ -56,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in _OPENAI_ROUTERS:
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
-    for router in (health.router, workers.router):
+    for router in (health.router, workers.router, generated_route.router):
         app.include_router(router)
     describe_bodies(app)
     install_error_handlers(app)
@@ -75,7 +76,9 @@ def _create_gateway(settings: Settings) -> Gateway:
         keep_alive=settings.keep_alive,
         lenient=settings.lenient,
     )
-    return Gateway(settings, catalog, pool, Metrics(pool.views), Spool(settings.spool_dir))
+    spool = Spool(settings.spool_dir)
+    generated = GeneratedFiles(spool, settings.file_ttl)
+    return Gateway(settings, catalog, pool, Metrics(pool.views), spool, generated)
 
 
 @asynccontextmanager
@@ -109,5 +112,6 @@ async def _reload(gateway: Gateway) -> None:
         try:
             gateway.catalog.refresh()
             gateway.pool.retire_all_but(gateway.catalog.cards())
+            gateway.generated.remove_expired()
         except Exception:
             log.exception("the cards cannot be read again")

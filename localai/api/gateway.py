@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from starlette.requests import Request
 
+from localai.api.generated_files import GeneratedFiles
 from localai.api.metrics import Metrics
 from localai.api.spool import Spool
 from localai.cards.catalog import Catalog
@@ -24,6 +25,7 @@ class Gateway:
     pool: Pool
     metrics: Metrics
     spool: Spool
+    generated: GeneratedFiles
 
     @property
     def body_limits(self) -> BodyLimits:

@@ -10,7 +10,12 @@ from pydantic.json_schema import models_json_schema
 
 from localai.protocol.audio import SpeechRequest, TranscriptionRequest, VoiceActivityRequest
 from localai.protocol.embeddings import EmbeddingRequest
-from localai.protocol.images import ImageEditRequest, ImageRequest, ImageVariationRequest
+from localai.protocol.images import (
+    ImageEditRequest,
+    ImageRequest,
+    ImageVariationRequest,
+    ReferringImageEdit,
+)
 from localai.protocol.requests import ChatRequest, CompletionRequest
 
 _REF = "#/components/schemas/{model}"
@@ -53,7 +58,8 @@ def describe_bodies(app: FastAPI) -> None:
 def _definitions() -> dict[str, Any]:
     kinds: list[type[BaseModel]] = [
         ChatRequest, CompletionRequest, EmbeddingRequest, TranscriptionRequest,
-        VoiceActivityRequest, SpeechRequest, ImageRequest, ImageEditRequest, ImageVariationRequest,
+        VoiceActivityRequest, SpeechRequest, ImageRequest, ImageEditRequest, ReferringImageEdit,
+        ImageVariationRequest,
     ]  # fmt: skip
     _, schema = models_json_schema([(kind, "validation") for kind in kinds], ref_template=_REF)
     definitions: dict[str, Any] = schema["$defs"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from localai.cards.resolved import ResolvedCard
@@ -30,10 +31,31 @@ def resolve_model_path(resolved: ResolvedCard) -> Path | None:
     return path
 
 
+def resolve_option_paths(resolved: ResolvedCard) -> dict[str, Any]:
+    """Return the card's options with absolute paths; raises LoadFailed for a file not there."""
+    paths = {name for name, spec in resolved.manifest.options.items() if spec.is_path}
+    return resolved.options | {
+        name: str(_option_path(resolved, name, value))
+        for name, value in resolved.options.items()
+        if value is not None and name in paths
+    }
+
+
+def _option_path(resolved: ResolvedCard, name: str, reference: str) -> Path:
+    path = _local_path(reference, resolved)
+    if not path.exists():
+        raise _failure(
+            resolved,
+            f"the file {path} does not exist: put it there, or correct 'options.{name}'",
+        )
+    return path
+
+
 def has_its_files(resolved: ResolvedCard) -> bool:
     """Tell whether everything that the card needs is on this machine."""
     try:
         resolve_model_path(resolved)
+        resolve_option_paths(resolved)
     except LoadFailed:
         return False
     return True

@@ -27,6 +27,8 @@ class OptionSpec(BaseModel):
     maximum: float | None = None
     enum: list[Any] | None = None
     items: dict[str, Any] | None = None
+    is_path: bool = False
+    """Whether it names a file: a path, absolute or from the card's folder, that must be there."""
     grants: list[Capability] = []
     """What a model can do only when its card sets this option."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from localai.protocol.wire import Wire
 
@@ -37,6 +37,11 @@ def _check_format(value: dict[str, Any]) -> dict[str, Any]:
     ):
         raise ValueError("type 'json_schema' needs the object 'json_schema.schema'")
     return value
+
+
+def _as_image_url(value: object) -> object:
+    # Several clients send the address alone.
+    return {"url": value} if isinstance(value, str) else value
 
 
 FunctionObject = Annotated[dict[str, Any], AfterValidator(_check_function)]
@@ -75,13 +80,27 @@ _DEFAULTS: dict[str, tuple[Any, ...]] = {
 }
 
 
+class ImageUrl(Wire):
+    """A picture: a data URI, or an http(s) address until the gateway has fetched it."""
+
+    url: str
+    detail: Literal["auto", "low", "high", "original"] | None = None
+
+
+class InputAudio(Wire):
+    """Audio in base64; its format is told by its bytes."""
+
+    data: str
+    format: str | None = None
+
+
 class ContentPart(Wire):
     """One part of a message: text, or a reference to media."""
 
     type: Literal["text", "image_url", "input_audio", "file", "refusal"]
     text: str | None = None
-    image_url: dict[str, Any] | None = None
-    input_audio: dict[str, Any] | None = None
+    image_url: Annotated[ImageUrl | None, BeforeValidator(_as_image_url)] = None
+    input_audio: InputAudio | None = None
     file: dict[str, Any] | None = None
     refusal: str | None = None
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import llama_cpp
 import numpy as np
+from llama_cpp import mtmd_cpp
 from numpy.typing import NDArray
 
 from backends.llama_cpp.engine.batch import Batch
 from backends.llama_cpp.engine.logs import collected_errors
+from backends.llama_cpp.engine.media import Projector, Span
 from backends.llama_cpp.engine.model import Model, summary
 from backends.llama_cpp.engine.threads import default_threads
 from backends.llama_cpp.options import Options
@@ -16,6 +20,7 @@ from localai.errors import LoadFailed
 DEFAULT_CONTEXT = 4096
 """The most tokens a conversation gets unless the card asks for more: caches cost memory."""
 DEFAULT_UBATCH = 512
+_NO_CALLBACK = mtmd_cpp.mtmd_helper_post_decode_callback()
 
 _CACHE_TYPES = {
     "f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20,
@@ -45,10 +50,21 @@ class Context:
             raise LoadFailed(f"{model.path} is a model for embeddings: it cannot write text.")
         self._memory = memory
         self.batch_size: int = llama_cpp.llama_n_batch(self.handle)
+        self.ubatch_size: int = llama_cpp.llama_n_ubatch(self.handle)
 
     def decode(self, batch: Batch) -> int:
         """Compute `batch`; returns llama_decode's code, 0 when all went well."""
         code: int = llama_cpp.llama_decode(self.handle, batch.struct)
+        return code
+
+    def decode_span(self, projector: Projector, span: Span, sequence: int, position: int) -> int:
+        """Compute a picture or recording; returns a code, 0 when all went well."""
+        embeddings = span.embeddings.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        behind = llama_cpp.llama_pos()
+        code: int = mtmd_cpp.mtmd_helper_decode_image_chunk(
+            projector.handle, self.handle, span.chunk, embeddings, position, sequence,
+            self.batch_size, ctypes.byref(behind), _NO_CALLBACK, None,
+        )  # fmt: skip
         return code
 
     def logits(self, row: int) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import llama_cpp
+from llama_cpp import mtmd_cpp
 
 log = logging.getLogger("llama.cpp")
 
@@ -45,6 +46,7 @@ _callback = llama_cpp.llama_log_callback(_reader.receive)
 def route_logs() -> None:
     """Send llama.cpp's log lines to the logger `llama.cpp` from now on."""
     llama_cpp.llama_log_set(_callback, None)
+    mtmd_cpp.mtmd_helper_log_set(_callback, None)
 
 
 @contextmanager

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.llama_cpp.engine.media import Span
 from backends.llama_cpp.sampling import SamplingParameters
 from localai.errors import LocalAIError
 from localai.protocol.events import Event, Usage
@@ -19,6 +20,7 @@ class Generation:
     """One text to write: one choice of an answer."""
 
     prompt: NDArray[np.int32]
+    """Token ids; numbers below 0 stand for the places of pictures and recordings."""
     sampling: SamplingParameters
     stops: Sequence[str] = ()
     limit: int | None = None
@@ -27,6 +29,8 @@ class Generation:
     """How many alternatives to list for each token; None = no log probabilities."""
     index: int = 0
     """The number of the choice in the answer."""
+    spans: Mapping[int, Span] = field(default_factory=dict)
+    """What fills the places below 0, by where it begins."""
 
 
 Item = Event | LocalAIError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from backends.llama_cpp.engine.media import Span
 from backends.llama_cpp.engine.requests import AnswerStream, Generation
 from backends.llama_cpp.logprobs import HeldEntries
 from backends.llama_cpp.sampling import Sampler
@@ -27,13 +28,26 @@ class Run:
         """Tokens chosen so far."""
         self.leader: Run | None = None
         """The run that reads the same prompt, while this one waits to copy its cache."""
-        self.sampler = Sampler(generation.sampling, vocabulary_size, generation.prompt)
+        self.shift = 0
+        """By how much the next token's position lags behind the number of tokens (M-RoPE)."""
+        said = generation.prompt[generation.prompt >= 0]
+        self.sampler = Sampler(generation.sampling, vocabulary_size, said)
         self._text = TextStream(generation.stops)
         self._entries = HeldEntries()
 
     def prompt_left(self) -> int:
         """Return how many tokens of the prompt are still to be decoded."""
         return max(0, len(self.generation.prompt) - self.slot.length)
+
+    def text_left(self) -> int:
+        """Return how many tokens may be decoded before the prompt's end or its next span."""
+        here = self.slot.length
+        ahead = [start - here for start in self.generation.spans if start >= here]
+        return min([self.prompt_left(), *ahead])
+
+    def span_here(self) -> Span | None:
+        """Return the span that the prompt goes on with, None where it goes on with text."""
+        return self.generation.spans.get(self.slot.length)
 
     def write(self, token: int, piece: bytes, entry: dict[str, Any] | None) -> TextDelta | None:
         """Take the token that was chosen; returns what may be sent now."""

@@ -39,7 +39,7 @@ def _prompt_chunks(runs: Iterable[Run], room: int) -> Iterator[Chunk]:
             continue
         if room <= 0:
             return
-        left = run.prompt_left()
-        count = min(left, room)
+        count = min(run.text_left(), room)
         room -= count
-        yield Chunk(run, count, count == left)
+        if count:
+            yield Chunk(run, count, count == run.prompt_left())

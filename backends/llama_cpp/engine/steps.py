@@ -12,6 +12,7 @@ import numpy as np
 
 from backends.llama_cpp.engine.batch import Batch
 from backends.llama_cpp.engine.context import Context
+from backends.llama_cpp.engine.media import Projector, Span
 from backends.llama_cpp.engine.requests import AnswerStream, Generation, Item, Tally
 from backends.llama_cpp.engine.run import Run
 from backends.llama_cpp.engine.schedule import Chunk, plan_step
@@ -43,7 +44,14 @@ class Counters:
 class Stepper:
     """All answers of one context, for one thread; what they say gathers in `outbox`."""
 
-    def __init__(self, context: Context, vocabulary: Vocabulary, *, prompt_chunk: int) -> None:
+    def __init__(
+        self,
+        context: Context,
+        vocabulary: Vocabulary,
+        *,
+        prompt_chunk: int,
+        projector: Projector | None = None,
+    ) -> None:
         self.counters = Counters()
         self.outbox: list[tuple[AnswerStream, Item]] = []
         self.slots = Slots(context.sequences, context.capacity)
@@ -52,6 +60,7 @@ class Stepper:
         self._context = context
         self._vocabulary = vocabulary
         self._prompt_chunk = prompt_chunk
+        self._projector = projector
         self._batch = Batch(context.batch_size)
         self._tallies: dict[AnswerStream, Tally] = {}
 
@@ -84,6 +93,7 @@ class Stepper:
         `before_decode` is called when the batch is ready, right before the long computation.
         """
         self._admit()
+        self._read_span()
         for chunk, row in self._decode(before_decode):
             run = chunk.run
             chooses = run.next_token is not None or chunk.ends_prompt
@@ -101,12 +111,45 @@ class Stepper:
             if taken is None:
                 return
             self.waiting.popleft()
-            slot, shared = taken
+            slot, held = taken
+            shared = self._sharable(generation, held)
             slot.truncate(self._context.keep(slot.number, shared))
             run = Run(generation, stream, slot, self._vocabulary.size)
             run.leader = leader
             self.running.append(run)
             self._count_prompt(run)
+
+    def _sharable(self, generation: Generation, held: int) -> int:
+        """Return how many of `held` tokens may be kept: a picture is kept whole or not at all."""
+        spans = generation.spans
+        if not spans:
+            return held
+        if self._projector is not None and self._projector.turns_positions:
+            return min(held, *spans)  # behind the first, positions are no longer numbers of tokens
+        cut = [start for start, span in spans.items() if start < held < start + span.count]
+        return min([held, *cut])
+
+    def _read_span(self) -> None:
+        """Decode one picture or recording, of the first run that waits for it to be read."""
+        for run in self.running:
+            span = run.span_here() if run.next_token is None and run.leader is None else None
+            if span is None:
+                continue
+            slot = run.slot
+            code = self._decode_span(run, span)
+            if code:
+                message = f"llama.cpp could not read a picture or recording (code {code})."
+                self._fail_chunks([Chunk(run, span.count, False)], message)
+                return
+            slot.append(span.tokens, span.count)
+            run.shift += span.count - span.positions
+            self.counters.prompt_tokens += span.count
+            return
+
+    def _decode_span(self, run: Run, span: Span) -> int:
+        assert self._projector is not None
+        position = run.slot.length - run.shift
+        return self._context.decode_span(self._projector, span, run.slot.number, position)
 
     def _leader_for(self, generation: Generation) -> Run | None:
         """Return the run that reads the very same prompt, for a further choice of one request."""
@@ -130,6 +173,8 @@ class Stepper:
         room = self._batch.capacity
         while self.running:
             chunks = plan_step(self.running, room, self._prompt_chunk)
+            if not chunks:
+                break  # all that is left of the prompts begins with a picture
             rows = self._fill_batch(chunks)
             before_decode()
             code = self._context.decode(self._batch)
@@ -146,10 +191,10 @@ class Stepper:
     def _add_to_batch(self, chunk: Chunk) -> int:
         run, slot = chunk.run, chunk.run.slot
         if run.next_token is not None:
-            return self._batch.add_token(slot.number, slot.length, run.next_token)
+            return self._batch.add_token(slot.number, slot.length - run.shift, run.next_token)
         tokens = run.generation.prompt[slot.length : slot.length + chunk.count]
         return self._batch.add_tokens(
-            slot.number, slot.length, tokens, wants_logits=chunk.ends_prompt
+            slot.number, slot.length - run.shift, tokens, wants_logits=chunk.ends_prompt
         )
 
     def _make_room(self, code: int, chunks: Sequence[Chunk]) -> int:
@@ -182,7 +227,7 @@ class Stepper:
     def _start_followers(self, leader: Run, row: int) -> None:
         """Let the choices that waited for `leader` copy its prompt and choose their own token."""
         for run in [run for run in self.running if run.leader is leader]:
-            run.leader = None
+            run.leader, run.shift = None, leader.shift
             self._context.copy(leader.slot.number, run.slot.number)
             run.slot.append(leader.slot.tokens, leader.slot.length)
             self._write_token(run, row)

@@ -11,8 +11,11 @@ def writing(slot: int) -> Any:
     return SimpleNamespace(next_token=1, leader=None, slot=SimpleNamespace(number=slot))
 
 
-def reading(left: int, leader: Any = None) -> Any:
-    return SimpleNamespace(next_token=None, leader=leader, prompt_left=lambda: left)
+def reading(left: int, leader: Any = None, before_picture: int | None = None) -> Any:
+    text = left if before_picture is None else before_picture
+    return SimpleNamespace(
+        next_token=None, leader=leader, prompt_left=lambda: left, text_left=lambda: text
+    )
 
 
 def plan(runs: list[Any], room: int = 100, prompt_room: int = 10) -> list[tuple[int, int, bool]]:
@@ -37,6 +40,14 @@ def test_prompts_are_read_in_small_pieces_beside_answers() -> None:
 def test_a_choice_that_waits_for_its_prompt_is_left_out() -> None:
     leader = reading(5)
     assert plan([leader, reading(5, leader)]) == [(0, 5, True)]
+
+
+def test_a_prompt_is_read_up_to_its_picture() -> None:
+    assert plan([reading(80, before_picture=7), reading(5)]) == [(0, 7, False), (1, 5, True)]
+
+
+def test_a_prompt_that_waits_for_its_picture_is_left_out() -> None:
+    assert plan([reading(80, before_picture=0)]) == []
 
 
 def test_no_more_than_there_is_room_for() -> None:

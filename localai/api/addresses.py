@@ -1,0 +1,41 @@
+"""Which addresses the gateway may fetch from on a caller's behalf: those of the public internet.
+
+Source: OWASP's "Server-Side Request Forgery Prevention Cheat Sheet"; IANA's special-purpose
+address registries, as Python's `ipaddress` knows them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+Address = IPv4Address | IPv6Address
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+async def resolve_host(host: str, port: int) -> list[Address]:
+    """Return every address of `host`; raises OSError when the name has none."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(ip_address(str(one[4][0]).partition("%")[0]) for one in found))
+
+
+def is_public(address: Address) -> bool:
+    """Tell whether `address` is a host of the public internet, also where one hides in another.
+
+    Private, loopback, link-local (cloud metadata among them), carrier-grade NAT, multicast and
+    reserved addresses are not; nor is an IPv6 address that carries such an IPv4 one.
+    """
+    if address.is_multicast or not address.is_global:
+        return False
+    return all(is_public(inner) for inner in _carried(address))
+
+
+def _carried(address: Address) -> list[IPv4Address]:
+    if isinstance(address, IPv4Address):
+        return []
+    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in _NAT64:
+        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
+    return [inner for inner in found if inner is not None]
