@@ -10,7 +10,10 @@ import click
 from localai import __version__
 from localai.cli.failures import run_to_exit_code
 
-_COMMANDS = ("run", "chat", "models", "ps", "stop", "pull", "card", "version")
+_COMMANDS = (
+    "run", "chat", "transcribe", "say", "draw", "embed", "models", "ps", "stop", "pull", "card",
+    "version",
+)  # fmt: skip
 
 
 class _CommandGroup(click.Group):

@@ -43,7 +43,7 @@ def _remarks(card: ResolvedCard, catalog: Catalog) -> str:
     remarks = [card.card.backend]
     default_for = [c.value for c in Capability if _is_default(card, c, catalog)]
     if default_for:
-        remarks.append(f"default for {' and '.join(default_for)}")
+        remarks.append(f"default for {', '.join(default_for)}")
     if card.aliases:
         count = len(card.aliases)
         remarks.append(f"{count} alias{'es' if count > 1 else ''}")

@@ -10,6 +10,7 @@ import click
 
 from localai.cli.client import Gateway, url_option
 from localai.cli.conversation import ChatSession, Conversation
+from localai.cli.pictures import picture_url
 from localai.cli.terminal import printable
 
 
@@ -17,15 +18,21 @@ from localai.cli.terminal import printable
 @click.argument("model", required=False)
 @click.argument("question", required=False)
 @url_option
+@click.option("--image", "images", multiple=True, help="Picture to talk about: a file or a URL")
 @click.option("--system", help="What the model is told before the conversation")
 @click.option("--temperature", type=float, help="How freely the model chooses its words, 0 to 2")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Longest answer, in tokens")
 def chat_command(
-    model: str | None, question: str | None, url: str, system: str | None, **parameters: Any
+    model: str | None,
+    question: str | None,
+    url: str,
+    system: str | None,
+    images: tuple[str, ...],
+    **parameters: Any,
 ) -> None:
     """Talk to MODEL, or to the default one; with QUESTION or piped input, ask only that."""
     given = {name: value for name, value in parameters.items() if value is not None}
-    conversation = Conversation(model, system, given)
+    conversation = Conversation(model, system, given, images=[picture_url(i) for i in images])
     gateway = Gateway(url)
     if question is not None:
         _ask_once(gateway, conversation, question)

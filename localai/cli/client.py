@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -27,6 +29,14 @@ class GatewayUnreachable(LocalAIError):
 
 class GatewayRefused(LocalAIError):
     """The gateway answered with an error."""
+
+
+@dataclass(frozen=True)
+class StreamedEvent:
+    """One event of a streamed answer."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    comment: str = ""
 
 
 def url_option(command: _Decorated) -> _Decorated:
@@ -57,6 +67,43 @@ class Gateway:
         """Return the JSON object that the gateway answers to a DELETE."""
         return self._call("DELETE", path)
 
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the JSON object that the gateway answers to a POST."""
+        return self._call("POST", path, json=body)
+
+    def upload(self, path: str, fields: Mapping[str, str], file: Path) -> str:
+        """Return the text that the gateway answers to a form with `file`."""
+        with self._client() as client, file.open("rb") as content:
+            response = client.post(path, data=fields, files={"file": (file.name, content)})
+            _raise_for_error(response)
+            return response.text
+
+    def stream_bytes(self, path: str, body: Mapping[str, Any]) -> Generator[bytes, None, None]:
+        """Yield the bytes of an answer as they come; raises GatewayRefused when it breaks off."""
+        with self._client() as client, client.stream("POST", path, json=body) as response:
+            _raise_for_error(response)
+            yield from response.iter_bytes()
+
+    def stream_events(
+        self,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        fields: Mapping[str, str] | None = None,
+        file: Path | None = None,
+    ) -> Generator[StreamedEvent, None, None]:
+        """Yield the events of an answer to a JSON `body`, or to a form of `fields` and `file`.
+
+        Raises GatewayRefused for an error event, and for a stream that ends before its end.
+        """
+        with self._client() as client, ExitStack() as opened:
+            form = None
+            if file is not None:
+                form = {"file": (file.name, opened.enter_context(file.open("rb")))}
+            with client.stream("POST", path, json=body, data=fields, files=form) as response:
+                _raise_for_error(response)
+                yield from read_events(response.iter_lines())
+
     def stream_chat(self, body: Mapping[str, Any]) -> Generator[str, None, None]:
         """Yield the answer's text piece by piece; closing the iterator stops the answer."""
         asked = {**body, "stream": True}
@@ -67,9 +114,9 @@ class Gateway:
             _raise_for_error(response)
             yield from read_answer(response.iter_lines())
 
-    def _call(self, method: str, path: str) -> dict[str, Any]:
+    def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         with self._client() as client:
-            response = client.request(method, path)
+            response = client.request(method, path, **content)
             _raise_for_error(response)
             answer = _json_object(response.text)
             if answer is None:
@@ -109,25 +156,35 @@ def read_answer(lines: Iterable[str]) -> Iterator[str]:
 
     Raises GatewayRefused for an error frame, and for a stream that ends before its end.
     """
+    for event in read_events(lines):
+        choices = event.data.get("choices") or [{}]
+        if text := (choices[0].get("delta") or {}).get("content"):
+            yield str(text)
+
+
+def read_events(lines: Iterable[str]) -> Iterator[StreamedEvent]:
+    """Yield the events of a stream; a comment is an event without data.
+
+    Raises GatewayRefused for an error event, and for a stream that ends before its end.
+    """
     for line in lines:
-        if not line.startswith("data:"):
-            continue
-        data = line.removeprefix("data:").strip()
-        if data == "[DONE]":
-            return
-        if text := _text_of_frame(data):
-            yield text
+        if line.startswith(":"):
+            yield StreamedEvent(comment=line[1:].strip())
+        elif line.startswith("data:"):
+            data = line.removeprefix("data:").strip()
+            if data == "[DONE]":
+                return
+            yield StreamedEvent(_data_of_frame(data))
     raise GatewayRefused("The answer broke off: the gateway or the model ended.")
 
 
-def _text_of_frame(data: str) -> str:
+def _data_of_frame(data: str) -> dict[str, Any]:
     frame = _json_object(data)
     if frame is None:
         raise GatewayRefused(f"The gateway sent a frame that is no JSON object: {data[:80]}")
     if "error" in frame:
         raise GatewayRefused(_error_message(frame) or "The gateway reported an error.")
-    choices = frame.get("choices") or [{}]
-    return str((choices[0].get("delta") or {}).get("content") or "")
+    return frame
 
 
 def _raise_for_error(response: httpx2.Response) -> None:

@@ -32,19 +32,28 @@ class Conversation:
     model: str | None = None
     system: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    messages: list[dict[str, str]] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+    """Addresses or data URIs of pictures that the next question is about."""
 
     def body(self, question: str) -> dict[str, Any]:
         """Return the chat request that asks `question` after all that was said."""
         system = [{"role": "system", "content": self.system}] if self.system else []
-        asked = [{"role": "user", "content": question}]
+        asked = [{"role": "user", "content": self._content(question)}]
         body = {"messages": [*system, *self.messages, *asked], **self.parameters}
         return body if self.model is None else {"model": self.model, **body}
 
     def keep(self, question: str, answer: str) -> None:
         """Add an exchange, whole or as far as it came."""
-        self.messages.append({"role": "user", "content": question})
+        self.messages.append({"role": "user", "content": self._content(question)})
         self.messages.append({"role": "assistant", "content": answer})
+        self.images.clear()
+
+    def _content(self, question: str) -> str | list[dict[str, Any]]:
+        if not self.images:
+            return question
+        pictures = [{"type": "image_url", "image_url": {"url": url}} for url in self.images]
+        return [*pictures, {"type": "text", "text": question}]
 
 
 @dataclass

@@ -12,7 +12,17 @@ from localai.cli.client import Gateway, model_path, url_option
 from localai.cli.tables import render_some, render_table
 
 _HEADINGS = ("NAME", "BACKEND", "CAPABILITIES", "DEFAULT FOR", "ALIASES", "STATE")
-_SHOWN = ("description", "backend", "capabilities", "default_for", "aliases", "state", "path")
+_SHOWN = (
+    "description",
+    "backend",
+    "capabilities",
+    "input_modalities",
+    "output_modalities",
+    "default_for",
+    "aliases",
+    "state",
+    "path",
+)
 
 
 @click.group("models")

@@ -12,7 +12,7 @@ from localai.api.gateway import Gateway, gateway_of
 from localai.cards.catalog import BrokenCard
 from localai.cards.resolved import ResolvedCard
 from localai.protocol.asgi import json_response
-from localai.protocol.capabilities import Capability
+from localai.protocol.capabilities import Capability, input_modalities, output_modalities
 
 router = APIRouter(tags=["models"])
 
@@ -60,6 +60,8 @@ def _describe(gateway: Gateway, card: ResolvedCard) -> dict[str, Any]:
         "owned_by": "localai",
         "description": card.card.description,
         "capabilities": [capability.value for capability in card.capabilities],
+        "input_modalities": input_modalities(card.capabilities),
+        "output_modalities": output_modalities(card.capabilities),
         "aliases": list(card.aliases),
         "backend": card.card.backend,
         "default_for": [c.value for c in Capability if gateway.catalog.default(c) == card],

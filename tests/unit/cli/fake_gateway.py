@@ -60,6 +60,12 @@ def sse(*pieces: str, end: str = "data: [DONE]\n\n") -> bytes:
     return ("".join(f"data: {json.dumps(frame)}\n\n" for frame in frames) + end).encode()
 
 
+def events(*items: dict[str, Any] | str, end: str = "data: [DONE]\n\n") -> bytes:
+    """Return a stream of events; a text is a comment."""
+    frames = [f": {i}" if isinstance(i, str) else f"data: {json.dumps(i)}" for i in items]
+    return ("".join(f"{frame}\n\n" for frame in frames) + end).encode()
+
+
 def error(message: str) -> dict[str, Any]:
     """Return OpenAI's envelope around `message`."""
     return {"error": {"message": message, "type": "t", "param": None, "code": None}}
@@ -84,11 +90,26 @@ def serve_fake_gateway() -> Iterator[FakeGateway]:
 def _handler(gateway: FakeGateway) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _take(self) -> None:
-            length = int(self.headers.get("content-length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
+            body = self._body()
             headers = {name.lower(): value for name, value in self.headers.items()}
             gateway.calls.append(Call(self.command, self.path, headers, body))
             self._give(gateway.next_answer(self.command, self.path))
+
+        def _body(self) -> Any:
+            raw = self._chunked() if "transfer-encoding" in self.headers else self._sized()
+            is_form = self.headers.get("content-type", "").startswith("multipart/")
+            return raw if is_form or not raw else json.loads(raw)
+
+        def _sized(self) -> bytes:
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+
+        def _chunked(self) -> bytes:
+            chunks = []
+            while size := int(self.rfile.readline(), 16):
+                chunks.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(chunks)
 
         def _give(self, answer: Answer) -> None:
             self.send_response(answer.status)

@@ -1,0 +1,212 @@
+"""`transcribe`, `say`, `draw`, `embed` and pictures in `chat`; the gateway is scripted."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.ended import Ended
+from tests.unit.cli.fake_gateway import Answer, FakeGateway, error, events, sse
+
+Cli = Callable[..., Ended]
+TRANSCRIPTIONS = ("POST", "/v1/audio/transcriptions")
+TRANSLATIONS = ("POST", "/v1/audio/translations")
+SPEECH = ("POST", "/v1/audio/speech")
+IMAGES = ("POST", "/v1/images/generations")
+EMBEDDINGS = ("POST", "/v1/embeddings")
+CHAT = ("POST", "/v1/chat/completions")
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> Path:
+    path = tmp_path / "talk.wav"
+    path.write_bytes(b"RIFF")
+    return path
+
+
+def spoken(*texts: str) -> list[dict[str, object]]:
+    return [
+        {"type": "transcript.text.delta", "delta": text, "end": n + 1, "duration": len(texts)}
+        for n, text in enumerate(texts)
+    ]
+
+
+# --- transcribe ---
+
+
+def test_transcribe_prints_the_text(localai: Cli, gateway: FakeGateway, audio: Path) -> None:
+    gateway.answer(*TRANSCRIPTIONS, Answer(body=events(*spoken(" Hello", " world."))))
+
+    ended = localai("transcribe", str(audio), "--language", "en", "--model", "m")
+
+    assert ended == (0, "Hello world.\n", "")
+    form = gateway.calls[0].body.decode()
+    for name, value in {"language": "en", "model": "m", "stream": "true"}.items():
+        assert f'name="{name}"\r\n\r\n{value}\r\n' in form
+    assert 'name="file"; filename="talk.wav"' in form
+
+
+def test_transcribe_writes_other_formats(
+    localai: Cli, gateway: FakeGateway, audio: Path, tmp_path: Path
+) -> None:
+    gateway.answer(*TRANSCRIPTIONS, Answer(body=b"1\n00:00"))
+
+    ended = localai("transcribe", str(audio), "--format", "srt", "-o", str(tmp_path / "a.srt"))
+
+    assert ended == (0, "", "")
+    assert (tmp_path / "a.srt").read_text() == "1\n00:00"
+    assert b'name="response_format"\r\n\r\nsrt' in gateway.calls[0].body
+
+
+def test_transcribe_translates(localai: Cli, gateway: FakeGateway, audio: Path) -> None:
+    gateway.answer(*TRANSLATIONS, Answer(body=b"Hello.\n"))
+
+    assert localai("transcribe", str(audio), "--translate") == (0, "Hello.\n", "")
+
+
+def test_transcribe_of_no_audio_says_what_the_gateway_says(
+    localai: Cli, gateway: FakeGateway, audio: Path
+) -> None:
+    gateway.answer_json(*TRANSCRIPTIONS, error("The file is no audio."), 400)
+
+    assert localai("transcribe", str(audio)) == (1, "", "Error: The file is no audio.\n")
+
+
+def test_a_transcription_that_breaks_off_is_an_error(
+    localai: Cli, gateway: FakeGateway, audio: Path
+) -> None:
+    gateway.answer(*TRANSCRIPTIONS, Answer(body=events(*spoken("Hel"), end="")))
+
+    ended = localai("transcribe", str(audio))
+
+    assert (ended.code, ended.out) == (1, "")
+    assert "broke off" in ended.err
+
+
+# --- say ---
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.mp3", "mp3"), ("a.OGG", "opus"), ("a.pcm", "pcm")])
+def test_say_writes_the_audio(
+    localai: Cli, gateway: FakeGateway, tmp_path: Path, name: str, kind: str
+) -> None:
+    gateway.answer(*SPEECH, Answer(body=b"x" * 2048))
+    path = tmp_path / name
+
+    ended = localai("say", "Hello", "-o", str(path), "--voice", "nova", "--speed", "1.5")
+
+    assert ended == (0, "", f"{path}: 2 KiB\n")
+    assert path.read_bytes() == b"x" * 2048
+    assert gateway.calls[0].body == {
+        "input": "Hello", "voice": "nova", "speed": 1.5, "response_format": kind,
+    }  # fmt: skip
+
+
+def test_say_takes_what_is_piped_in(
+    localai: Cli, gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.answer(*SPEECH, Answer(body=b"x"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("piped"))
+
+    assert localai("say", "-o", str(tmp_path / "a.wav")).code == 0
+    assert gateway.calls[0].body["input"] == "piped"
+
+
+def test_say_of_an_unknown_ending_names_the_known_ones(localai: Cli, tmp_path: Path) -> None:
+    ended = localai("say", "Hello", "-o", str(tmp_path / "a.txt"))
+
+    assert ended.code == 2
+    assert ".mp3 .opus .ogg .aac .flac .wav .pcm" in ended.err
+
+
+def test_a_speech_that_fails_leaves_no_file(
+    localai: Cli, gateway: FakeGateway, tmp_path: Path
+) -> None:
+    gateway.answer(*SPEECH, Answer(body=b"half", headers={"content-length": "100"}))
+
+    ended = localai("say", "Hello", "-o", str(tmp_path / "a.wav"))
+
+    assert ended.code == 1
+    assert not [path for path in tmp_path.iterdir() if path.is_file()]
+
+
+# --- draw ---
+
+
+def test_draw_writes_the_picture(localai: Cli, gateway: FakeGateway, tmp_path: Path) -> None:
+    done = {"type": "image_generation.completed", "b64_json": base64.b64encode(b"png!").decode()}
+    gateway.answer(*IMAGES, Answer(body=events("progress 1/2", "progress 2/2", done)))
+    path = tmp_path / "a.png"
+
+    ended = localai("draw", "a red circle", "-o", str(path), "--size", "64x64", "--seed", "7")
+
+    assert ended == (0, "", f"{path}: 0 KiB\n")
+    assert path.read_bytes() == b"png!"
+    assert gateway.calls[0].body == {
+        "prompt": "a red circle", "size": "64x64", "seed": 7, "output_format": "png",
+        "stream": True,
+    }  # fmt: skip
+
+
+def test_draw_of_an_unknown_ending_names_the_known_ones(localai: Cli, tmp_path: Path) -> None:
+    ended = localai("draw", "a red circle", "-o", str(tmp_path / "a.gif"))
+
+    assert ended.code == 2
+    assert ".png .jpg .jpeg .webp" in ended.err
+
+
+# --- embed ---
+
+
+def test_embed_prints_a_vector_a_line(localai: Cli, gateway: FakeGateway) -> None:
+    data = [{"index": 0, "embedding": [0.5, 0.25]}, {"index": 1, "embedding": [1.0, 0.0]}]
+    gateway.answer_json(*EMBEDDINGS, {"data": data})
+
+    ended = localai("embed", "one", "two", "--dimensions", "2")
+
+    assert [json.loads(line) for line in ended.out.splitlines()] == [[0.5, 0.25], [1.0, 0.0]]
+    assert gateway.calls[0].body == {
+        "input": ["one", "two"], "dimensions": 2, "encoding_format": "float",
+    }  # fmt: skip
+
+
+def test_embed_asks_for_many_lines_in_parts(
+    localai: Cli, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.answer_json(*EMBEDDINGS, {"data": [{"index": 0, "embedding": [1.0]}]})
+    monkeypatch.setattr("sys.stdin", io.StringIO("line\n\n" * 65))
+
+    assert localai("embed").code == 0
+    assert [len(call.body["input"]) for call in gateway.calls] == [64, 1]
+
+
+# --- chat with pictures ---
+
+
+def test_chat_sends_pictures_before_the_question(
+    localai: Cli, gateway: FakeGateway, tmp_path: Path
+) -> None:
+    picture = tmp_path / "cat.jpg"
+    picture.write_bytes(b"jpeg!")
+    gateway.answer(*CHAT, Answer(body=sse("A cat.")))
+    pictures = ["--image", str(picture), "--image", "https://example.com/dog.png"]
+
+    assert localai("chat", "m", "What is this?", *pictures) == (0, "A cat.\n", "")
+    data = f"data:image/jpeg;base64,{base64.b64encode(b'jpeg!').decode()}"
+    assert gateway.calls[0].body["messages"][0]["content"] == [
+        {"type": "image_url", "image_url": {"url": data}},
+        {"type": "image_url", "image_url": {"url": "https://example.com/dog.png"}},
+        {"type": "text", "text": "What is this?"},
+    ]
+
+
+def test_chat_with_a_missing_picture_says_so(localai: Cli) -> None:
+    ended = localai("chat", "m", "What is this?", "--image", "no-such.png")
+
+    assert ended.code == 2
+    assert "there is no picture no-such.png" in ended.err
