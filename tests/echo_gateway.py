@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from localai.protocol.capabilities import Capability
 from tests.gateways import RunningGateway
 
 CARDS = {
     "org-name": "name: org/name\nbackend: echo\n",
     "narrow": "name: narrow\nbackend: echo\nlimits: {max_concurrent: 1, queue: 0}\n",
+    "blind": "name: blind\nbackend: echo\ncapabilities: [chat, completion]\n",
     "brief": "name: brief\nbackend: echo\ndefaults: {max_tokens: 2}\n",
 }
 """Beside `echo`, which ships with the product."""
@@ -26,7 +28,7 @@ def echo_gateway(folder: Path, **settings: object) -> Iterator[RunningGateway]:
         for name in [n for n in os.environ if n.startswith(("LOCALAI_", "OPENAI_", "XDG_"))]:
             patch.delenv(name)
         patch.setenv("HOME", str(folder))
-        chosen = {"default_chat": "echo", "default_completion": "echo", **settings}
+        chosen = {f"default_{capability}": "echo" for capability in Capability} | settings
         gateway = RunningGateway(folder, **chosen)
         for name, text in CARDS.items():
             gateway.add_card(name, text)

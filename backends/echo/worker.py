@@ -6,34 +6,52 @@ import asyncio
 import itertools
 import re
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from typing import Any, Literal
 
 import orjson
 
 from localai.errors import InvalidRequest
+from localai.protocol.audio import OPENAI_VOICES, SpeechRequest
 from localai.protocol.capabilities import Capability
 from localai.protocol.events import Event, Finished, TextDelta, ToolCallDelta, Usage
+from localai.protocol.images import ImageEditRequest, ImageRequest, ImageVariationRequest
 from localai.protocol.launch import LaunchSpec, WorkerInfo
 from localai.protocol.requests import ChatRequest, CompletionRequest, Sampling
 from localai.worker.backend import Backend
+from localai.worker.results import Picture, Sound, Step
 
 from .sample import sample_value
+from .seeing import media_words
+from .speech import tones
 from .triggers import Triggers, split_triggers
 
 _WORD = re.compile(r"\s*\S+|\s+\Z")
 _PARAMETERS = frozenset(ChatRequest.model_fields) | frozenset(CompletionRequest.model_fields)
+_PICTURES = (
+    frozenset(ImageRequest.model_fields)
+    | frozenset(ImageEditRequest.model_fields)
+    | frozenset(ImageVariationRequest.model_fields)
+)
 
 
 class Echo(Backend):
     """Repeats the last user message, one word a chunk; a token is a word."""
 
-    honours = {Capability.CHAT: _PARAMETERS, Capability.COMPLETION: _PARAMETERS}
+    honours = {
+        Capability.CHAT: _PARAMETERS,
+        Capability.COMPLETION: _PARAMETERS,
+        Capability.SPEECH: frozenset({"voice", "speed"}),
+        Capability.IMAGE: _PICTURES,
+        Capability.IMAGE_EDIT: _PICTURES,
+        Capability.IMAGE_VARIATION: _PICTURES,
+    }
 
     def __init__(self, spec: LaunchSpec) -> None:
         super().__init__(spec)
         self._triggers = Triggers.from_options(spec.options)
         self._running = 0
-        self._counts = {"predicted_tokens_total": 0, "cancelled_total": 0}
+        self._counts = {"predicted_tokens_total": 0, "spoken_words_total": 0, "cancelled_total": 0}
 
     async def load(self) -> WorkerInfo:
         """Take the time and the faults that the options ask for."""
@@ -42,7 +60,7 @@ class Echo(Backend):
         return WorkerInfo(
             name=self.spec.name,
             backend="echo",
-            capabilities=[Capability.CHAT, Capability.COMPLETION],
+            capabilities=[*self.honours, Capability.VISION, Capability.HEARING],
             max_concurrent=self.spec.max_concurrent,
         )
 
@@ -62,6 +80,41 @@ class Echo(Backend):
         prompt_tokens = sum(len(_words(text)) for text in texts)
         async for event in self._answer(request, texts, split[0][1], None, prompt_tokens):
             yield event
+
+    async def draw(
+        self, request: ImageRequest | ImageEditRequest | ImageVariationRequest
+    ) -> AsyncGenerator[Step | Picture | Usage, None]:
+        """Draw pictures of one colour, which the prompt decides."""
+        from .drawing import draw
+
+        self._running += 1
+        try:
+            async with aclosing(draw(request, self._triggers)) as events:
+                async for event in events:
+                    yield event
+        except (GeneratorExit, asyncio.CancelledError):
+            self._counts["cancelled_total"] += 1
+            raise
+        finally:
+            self._running -= 1
+
+    async def speak(self, request: SpeechRequest) -> AsyncGenerator[Sound, None]:
+        """Sound a tone for each word."""
+        self._running += 1
+        try:
+            async with aclosing(tones(request, self._triggers)) as sounds:
+                async for sound in sounds:
+                    self._counts["spoken_words_total"] += 1
+                    yield sound
+        except (GeneratorExit, asyncio.CancelledError):
+            self._counts["cancelled_total"] += 1
+            raise
+        finally:
+            self._running -= 1
+
+    def voices(self) -> list[str]:
+        """Return OpenAI's voices; each has a pitch of its own."""
+        return list(OPENAI_VOICES)
 
     def metrics(self) -> dict[str, float]:
         """Return how many answers run and what was counted."""
@@ -143,8 +196,8 @@ def _logprobs(request: Sampling, word: str) -> list[dict[str, Any]] | None:
 
 
 def _last_user_text(request: ChatRequest) -> str:
-    texts = [message.text() for message in request.messages if message.role == "user"]
-    return texts[-1] if texts else ""
+    asked = [message for message in request.messages if message.role == "user"]
+    return asked[-1].text() + media_words(asked[-1]) if asked else ""
 
 
 def _as_text(prompt: str | list[int]) -> str:

@@ -19,6 +19,13 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
         yield gateway
 
 
+@pytest.fixture(scope="session")
+def open_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """A gateway that fetches pictures from this machine too."""
+    with echo_gateway(tmp_path_factory.mktemp("open"), allow_private_media="true") as gateway:
+        yield gateway
+
+
 @pytest.fixture
 def client(gateway: RunningGateway) -> Iterator[openai.OpenAI]:
     http = openai.DefaultHttpxClient(transport=CheckedTransport())
