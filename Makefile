@@ -26,8 +26,9 @@ $(VENV)/.installed: pyproject.toml $(MANIFESTS) scripts/check-host.sh
 	$(BIN)/python -m pip install --quiet --requirement $(VENV)/requirements.txt
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.installed
+$(VENV)/.test: $(VENV)/.installed tests/javascript/package-lock.json
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	if command -v npm >/dev/null; then npm ci --prefix tests/javascript --no-audit --no-fund --silent; fi
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.installed
