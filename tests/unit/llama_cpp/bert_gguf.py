@@ -21,7 +21,7 @@ WORDS = [
 
 
 def write_random_bert(path: Path, *, pooling: gguf.PoolingType | None, seed: int = 0) -> None:
-    """Write a model that reads 128 tokens and pools as `pooling` says, None = the file is silent."""
+    """Write a model that reads 128 tokens; with `pooling` None the file does not say how."""
     writer = gguf.GGUFWriter(path, "bert")
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(WIDTH)
@@ -52,7 +52,7 @@ def _write_vocabulary(writer: gguf.GGUFWriter) -> None:
     writer.add_token_type_count(2)
     writer.add_pad_token_id(0)
     writer.add_unk_token_id(1)
-    writer.add_cls_token_id(CLS)
+    writer.add_bos_token_id(CLS)
     writer.add_sep_token_id(SEP)
     writer.add_mask_token_id(4)
 

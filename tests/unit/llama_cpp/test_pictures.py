@@ -24,7 +24,7 @@ from localai.protocol.capabilities import Capability
 from localai.protocol.requests import ChatRequest
 from localai.settings import builtin_cards_folder
 from tests.unit.llama_cpp.asking import ENDLESS, Answer, backend_for, collect, loaded
-from tests.unit.llama_cpp.random_eyes import write_language_model, write_projector
+from tests.unit.llama_cpp.random_senses import write_language_model, write_projector
 
 STARTERS = builtin_cards_folder().parent
 Turns = tuple[list[Any] | str, ...]

@@ -1,4 +1,6 @@
-"""A model that sees, with random weights: the Qwen2-VL architecture, whose pictures turn positions.
+"""Models with random weights that see and hear.
+
+The eyes are of the Qwen2-VL architecture, whose pictures turn positions; the ears of Qwen2-Audio's.
 
 Source: llama.cpp's `tools/mtmd/clip.cpp` and gguf's constants, for the names of keys and tensors.
 """
@@ -15,6 +17,7 @@ from benchmarks.random_gguf import CHAT_TEMPLATE, write_vocabulary
 
 _WIDTH, _HEADS, _KEY_WIDTH, _FEED_FORWARD, _LAYERS = 64, 4, 32, 128, 2
 _VOCABULARY, _CONTEXT, _PATCH, _MERGED = 600, 1024, 14, 4
+_MELS = 80
 _EPSILON = 1e-6
 
 
@@ -28,6 +31,11 @@ class _Writer:
     def matrix(self, name: str, *shape: int, scale: float) -> None:
         values: NDArray[np.float64] = self._rng.standard_normal(shape) * scale
         self.gguf.add_tensor(name, values.astype(np.float32))
+
+    def convolution(self, name: str, outputs: int, inputs: int) -> None:
+        values: NDArray[np.float64] = self._rng.standard_normal((outputs, inputs, 3)) * 0.08
+        self.gguf.add_tensor(f"{name}.weight", values.astype(np.float16))
+        self.matrix(f"{name}.bias", outputs, 1, scale=0.1)
 
     def constant(self, name: str, size: int, value: float) -> None:
         self.gguf.add_tensor(name, np.full(size, value, np.float32))
@@ -102,6 +110,40 @@ def write_projector(path: Path) -> None:
     _write_linear(writer, "mm.0", merged, merged, 0.06)
     _write_linear(writer, "mm.2", _WIDTH, merged, 0.3)
     writer.close()
+
+
+def write_ears(path: Path) -> None:
+    """Write a projector that hears, for any text model of width 64."""
+    writer = _Writer(path, "clip", 3)
+    keys = writer.gguf
+    keys.add_bool("clip.has_audio_encoder", True)
+    keys.add_string("clip.projector_type", "qwen2a")
+    sizes = {
+        "embedding_length": _WIDTH, "feed_forward_length": _FEED_FORWARD,
+        "projection_dim": _WIDTH, "block_count": _LAYERS, "attention.head_count": _HEADS,
+        "num_mel_bins": _MELS,
+    }  # fmt: skip
+    for name, size in sizes.items():
+        keys.add_uint32(f"clip.audio.{name}", size)
+    keys.add_float32("clip.audio.attention.layer_norm_epsilon", _EPSILON)
+    writer.matrix("a.position_embd.weight", 1500, _WIDTH, scale=0.1)
+    for number, inputs in ((1, _MELS), (2, _WIDTH)):
+        writer.convolution(f"a.conv1d.{number}", _WIDTH, inputs)
+    for layer in range(_LAYERS):
+        _write_ear_layer(writer, f"a.blk.{layer}")
+    _write_norm(writer, "a.post_ln")
+    _write_linear(writer, "mm.a.fc", _WIDTH, _WIDTH, 0.3)
+    writer.close()
+
+
+def _write_ear_layer(writer: _Writer, block: str) -> None:
+    for name in ("ln1", "ln2"):
+        _write_norm(writer, f"{block}.{name}")
+    for name in ("attn_q", "attn_v", "attn_out"):
+        _write_linear(writer, f"{block}.{name}", _WIDTH, _WIDTH, 0.15)
+    writer.matrix(f"{block}.attn_k.weight", _WIDTH, _WIDTH, scale=0.15)
+    _write_linear(writer, f"{block}.ffn_up", _FEED_FORWARD, _WIDTH, 0.12)
+    _write_linear(writer, f"{block}.ffn_down", _WIDTH, _FEED_FORWARD, 0.1)
 
 
 def _write_eye_layer(writer: _Writer, block: str) -> None:
