@@ -7,6 +7,7 @@ LocalAIError
 │   ├── ContextLengthExceeded       400  more tokens than the model's window
 │   ├── ModelNotFound               404
 │   ├── RouteNotFound               404
+│   ├── FileNotFound                404  a generated file that never was, or whose time is over
 │   ├── MethodNotAllowed            405
 │   └── BodyTooLarge                413
 ├── CapacityError                   right request, wrong moment; carries Retry-After
@@ -17,6 +18,7 @@ LocalAIError
 │   ├── LoadFailed                  500  not retried: the same file fails the same way
 │   ├── WorkerCrashed               502  the process ended in the middle of a call
 │   ├── WorkerStopped               503  somebody unloaded the model in the middle of a call
+│   ├── OutOfMemory                 500  the call needs more memory than there is; the engine lives
 │   └── EngineFailed                500  the engine reported an error and lives
 ├── CardError                       a model card is wrong: file, line, what to write instead
 └── ConfigError                     a setting is wrong
@@ -86,10 +88,18 @@ class ContextLengthExceeded(RequestError):
 
     default_code = "context_length_exceeded"
 
-    def __init__(self, prompt_tokens: int, context: int, *, param: str = "messages") -> None:
+    def __init__(
+        self,
+        prompt_tokens: int,
+        context: int,
+        *,
+        param: str = "messages",
+        what: str | None = None,
+        advice: str = "raise `options.n_ctx` in the card",
+    ) -> None:
         super().__init__(
-            f"This model's maximum context length is {context} tokens, but '{param}' has "
-            f"{prompt_tokens}. Shorten it, or raise `options.n_ctx` in the card.",
+            f"This model's maximum context length is {context} tokens, but {what or repr(param)} "
+            f"has {prompt_tokens}. Shorten it, or {advice}.",
             param=param,
             details={"n_prompt_tokens": prompt_tokens, "n_ctx": context},
         )
@@ -103,6 +113,11 @@ class ModelNotFound(RequestError):
 class RouteNotFound(RequestError):
     status = 404
     default_code = "unknown_url"
+
+
+class FileNotFound(RequestError):
+    status = 404
+    default_code = "file_not_found"
 
 
 class MethodNotAllowed(RequestError):
@@ -153,6 +168,10 @@ class WorkerStopped(BackendError):
     status = 503
     default_code = "worker_stopped"
     retryable = True
+
+
+class OutOfMemory(BackendError):
+    default_code = "out_of_memory"
 
 
 class EngineFailed(BackendError):

@@ -6,6 +6,7 @@ of today's JSON Schema would then refuse every null that it means to allow.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import cache
@@ -23,21 +24,45 @@ MISSING = f"there is no {SPECIFICATION.name} beside the repository"
 _PREFIX = "#/components/schemas/"
 _URI = "urn:openai"
 _ROOTS = (
+    "CreateTranscriptionResponseJson",
+    "CreateTranscriptionResponseVerboseJson",
+    "CreateTranscriptionResponseStreamEvent",
+    "CreateTranslationResponseJson",
+    "CreateTranslationResponseVerboseJson",
     "CreateChatCompletionResponse",
     "CreateChatCompletionStreamResponse",
     "CreateCompletionResponse",
+    "CreateSpeechResponseStreamEvent",
     "ErrorResponse",
+    "ImageEditStreamEvent",
+    "ImageGenStreamEvent",
+    "ImagesResponse",
     "ListModelsResponse",
     "Model",
 )
 _WHOLE = {
+    ("POST", "audio/transcriptions"): "CreateTranscriptionResponseJson",
+    ("POST", "audio/translations"): "CreateTranslationResponseJson",
     ("POST", "chat/completions"): "CreateChatCompletionResponse",
     ("POST", "completions"): "CreateCompletionResponse",
+    ("POST", "images/edits"): "ImagesResponse",
+    ("POST", "images/generations"): "ImagesResponse",
+    ("POST", "images/variations"): "ImagesResponse",
     ("GET", "models"): "ListModelsResponse",
 }
+_VERBOSE = {
+    "CreateTranscriptionResponseJson": "CreateTranscriptionResponseVerboseJson",
+    "CreateTranslationResponseJson": "CreateTranslationResponseVerboseJson",
+}
+"""What an answer has to be that tells how long the audio is."""
 _CHUNKS = {
+    "audio/transcriptions": "CreateTranscriptionResponseStreamEvent",
+    "audio/translations": "CreateTranscriptionResponseStreamEvent",
     "chat/completions": "CreateChatCompletionStreamResponse",
     "completions": "CompletionChunk",
+    "images/edits": "ImageEditStreamEvent",
+    "images/generations": "ImageGenStreamEvent",
+    "audio/speech": "CreateSpeechResponseStreamEvent",
 }
 
 
@@ -55,14 +80,14 @@ def check(name: str, body: object) -> None:
 
 def check_answer(request: httpx2.Request, status: int, content: bytes) -> None:
     """Hold the JSON answer to `request` against its schema."""
-    path = _path(request)
+    path, body = _path(request), json.loads(content)
     if status >= 400:
         name = "ErrorResponse"
     elif path.startswith("models/"):
         name = "Model"
     else:
         name = _WHOLE[request.method, path]
-    check(name, json.loads(content))
+    check(_VERBOSE.get(name, name) if "duration" in body else name, body)
 
 
 class FrameChecker:
@@ -77,8 +102,8 @@ class FrameChecker:
         """Check all the frames that are complete now."""
         *frames, self._rest = (self._rest + data).split(b"\n\n")
         for frame in frames:
-            payload = frame.removeprefix(b"data: ")
-            if payload != b"[DONE]":
+            payload = frame.rpartition(b"\n")[2].removeprefix(b"data: ")
+            if payload != b"[DONE]" and not frame.startswith(b":"):
                 self._check_payload(json.loads(payload))
 
     def _check_payload(self, payload: Mapping[str, Any]) -> None:
@@ -101,6 +126,9 @@ def _validators() -> dict[str, Any]:
     reasons = chunk["properties"]["choices"]["items"]["properties"]
     reasons["finish_reason"] = _or_null(reasons["finish_reason"])
     schemas["CompletionChunk"] = chunk
+    # Models here draw at other sizes too than the three of OpenAI's.
+    for kind, moment in itertools.product(("Gen", "Edit"), ("PartialImage", "Completed")):
+        schemas[f"Image{kind}{moment}Event"]["properties"]["size"] = {"type": "string"}
     resource = Resource.from_contents({"components": {"schemas": schemas}}, DRAFT202012)
     registry: Registry[Any] = Registry().with_resource(_URI, resource)
     return {
@@ -152,7 +180,7 @@ class CheckedTransport(httpx2.HTTPTransport):
             if _is_stream(response):
                 assert isinstance(response.stream, httpx2.SyncByteStream)
                 response.stream = _CheckedStream(response.stream, FrameChecker(request))
-            else:
+            elif _is_json(response):
                 check_answer(request, response.status_code, response.read())
         return response
 
@@ -166,7 +194,7 @@ class AsyncCheckedTransport(httpx2.AsyncHTTPTransport):
             if _is_stream(response):
                 assert isinstance(response.stream, httpx2.AsyncByteStream)
                 response.stream = _AsyncCheckedStream(response.stream, FrameChecker(request))
-            else:
+            elif _is_json(response):
                 check_answer(request, response.status_code, await response.aread())
         return response
 
@@ -201,3 +229,7 @@ class _AsyncCheckedStream(httpx2.AsyncByteStream):
 
 def _is_stream(response: httpx2.Response) -> bool:
     return response.headers["content-type"].startswith("text/event-stream")
+
+
+def _is_json(response: httpx2.Response) -> bool:
+    return response.headers["content-type"].startswith("application/json")

@@ -12,15 +12,31 @@ from typing import Any, Literal
 import orjson
 
 from localai.errors import InvalidRequest
-from localai.protocol.audio import OPENAI_VOICES, SpeechRequest
+from localai.protocol.audio import (
+    OPENAI_VOICES,
+    SpeechRequest,
+    TranscriptionRequest,
+    VoiceActivityRequest,
+)
 from localai.protocol.capabilities import Capability
+from localai.protocol.embeddings import EmbeddingRequest
 from localai.protocol.events import Event, Finished, TextDelta, ToolCallDelta, Usage
 from localai.protocol.images import ImageEditRequest, ImageRequest, ImageVariationRequest
 from localai.protocol.launch import LaunchSpec, WorkerInfo
 from localai.protocol.requests import ChatRequest, CompletionRequest, Sampling
 from localai.worker.backend import Backend
-from localai.worker.results import Picture, Sound, Step
+from localai.worker.results import (
+    AudioInfo,
+    Embeddings,
+    Picture,
+    Segment,
+    Sound,
+    SpeechSpan,
+    Step,
+    Transcribed,
+)
 
+from .hearing import HEARD_PARAMETERS, hear, loud_spans
 from .sample import sample_value
 from .seeing import media_words
 from .speech import tones
@@ -41,7 +57,11 @@ class Echo(Backend):
     honours = {
         Capability.CHAT: _PARAMETERS,
         Capability.COMPLETION: _PARAMETERS,
+        Capability.EMBEDDING: frozenset({"dimensions"}),
         Capability.SPEECH: frozenset({"voice", "speed"}),
+        Capability.TRANSCRIPTION: HEARD_PARAMETERS,
+        Capability.TRANSLATION: HEARD_PARAMETERS,
+        Capability.VOICE_ACTIVITY: frozenset(),
         Capability.IMAGE: _PICTURES,
         Capability.IMAGE_EDIT: _PICTURES,
         Capability.IMAGE_VARIATION: _PICTURES,
@@ -81,6 +101,19 @@ class Echo(Backend):
         async for event in self._answer(request, texts, split[0][1], None, prompt_tokens):
             yield event
 
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Return a vector for each input, made of its hash."""
+        from .embedding import embed
+
+        self._running += 1
+        try:
+            return await embed(request, self._triggers)
+        except asyncio.CancelledError:
+            self._counts["cancelled_total"] += 1
+            raise
+        finally:
+            self._running -= 1
+
     async def draw(
         self, request: ImageRequest | ImageEditRequest | ImageVariationRequest
     ) -> AsyncGenerator[Step | Picture | Usage, None]:
@@ -111,6 +144,25 @@ class Echo(Backend):
             raise
         finally:
             self._running -= 1
+
+    async def transcribe(
+        self, request: TranscriptionRequest, *, translate: bool
+    ) -> AsyncGenerator[AudioInfo | Segment | Transcribed, None]:
+        """Hear the words of the prompt, else those of the file."""
+        self._running += 1
+        try:
+            async with aclosing(hear(request, self._triggers)) as heard:
+                async for event in heard:
+                    yield event
+        except (GeneratorExit, asyncio.CancelledError):
+            self._counts["cancelled_total"] += 1
+            raise
+        finally:
+            self._running -= 1
+
+    async def find_speech(self, request: VoiceActivityRequest) -> list[SpeechSpan]:
+        """Take all that is not silent for speech."""
+        return loud_spans(request.audio)
 
     def voices(self) -> list[str]:
         """Return OpenAI's voices; each has a pitch of its own."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from localai.errors import LoadFailed, nearest
+from localai.worker.long_input import Policy
 
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 PLAIN_CACHE_TYPES = frozenset({"f32", "f16", "bf16"})
@@ -37,6 +38,10 @@ class Options:
     rope_freq_base: float = 0.0
     rope_freq_scale: float = 0.0
     chat_template: str | None = None
+    pooling: Literal["auto", "mean", "cls", "last"] = "auto"
+    normalize: bool = True
+    long_input: Policy = "refuse"
+    max_input: int = 8191
     mmproj: str | None = None
     image_min_tokens: int = 0
     image_max_tokens: int = 0

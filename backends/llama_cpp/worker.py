@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import llama_cpp
 
+from backends.llama_cpp.embedding import TextModel, create_embedder
 from backends.llama_cpp.engine.context import Context
 from backends.llama_cpp.engine.logs import route_logs
 from backends.llama_cpp.engine.loop import Engine
@@ -25,10 +26,13 @@ from backends.llama_cpp.prompts import Prompt, PromptWriter
 from backends.llama_cpp.sampling import SamplingParameters
 from localai.errors import ContextLengthExceeded, LoadFailed
 from localai.protocol.capabilities import Capability
+from localai.protocol.embeddings import EmbeddingRequest
 from localai.protocol.events import Event, Finished, Usage
 from localai.protocol.launch import LaunchSpec, WorkerInfo
 from localai.protocol.requests import ChatRequest, CompletionRequest, Sampling
 from localai.worker.backend import Backend
+from localai.worker.embedder import Embedder
+from localai.worker.results import Embeddings
 
 log = logging.getLogger(__name__)
 
@@ -46,26 +50,57 @@ class LlamaCpp(Backend):
     honours: ClassVar[dict[Capability, frozenset[str]]] = {
         Capability.CHAT: _COMMON | {"max_completion_tokens", "top_logprobs"},
         Capability.COMPLETION: _COMMON,
+        Capability.EMBEDDING: frozenset({"dimensions"}),
     }
 
     def __init__(self, spec: LaunchSpec) -> None:
         super().__init__(spec)
         self._options = Options.parse(spec.options)
+        self._embedder: Embedder | None = None
 
     async def load(self) -> WorkerInfo:
-        """Load the model and start the engine."""
+        """Load the model and start the engine: for embeddings if the card says so, else for text.
+
+        Raises LoadFailed for a card that wants both: the two need contexts of different kinds.
+        """
         if self.spec.model is None:
             raise LoadFailed("The card names no model: set `model` to a GGUF file.")
         route_logs()
+        if Capability.EMBEDDING in self.spec.capabilities:
+            return await self._load_embedder(self.spec.model)
         await asyncio.to_thread(self._load, self.spec.model)
         self._engine.start()
+        capabilities = [Capability.CHAT, Capability.COMPLETION, *self._senses()]
+        return self._info(
+            capabilities, self._context.capacity, self._context.sequences, self._model.size
+        )
+
+    async def _load_embedder(self, path: Path) -> WorkerInfo:
+        if set(self.spec.capabilities) != {Capability.EMBEDDING}:
+            raise LoadFailed(
+                "One worker makes either text or embeddings: write a card of its own with "
+                "`capabilities: [embedding]` for the same file."
+            )
+        self._text_model = await asyncio.to_thread(TextModel, path, self._options)
+        self._embedder = create_embedder(self._text_model, self._options)
+        self._embedder.start()
+        return self._info(
+            [Capability.EMBEDDING],
+            self._text_model.window,
+            self.spec.max_concurrent,
+            self._text_model.size,
+        )
+
+    def _info(
+        self, capabilities: list[Capability], context: int, concurrent: int, size: int
+    ) -> WorkerInfo:
         return WorkerInfo(
             name=self.spec.name,
             backend="llama_cpp",
-            capabilities=[*self.honours, *self._senses()],
-            context_length=self._context.capacity,
-            max_concurrent=self._context.sequences,
-            footprint={"host": _resident_bytes() or self._model.size},
+            capabilities=capabilities,
+            context_length=context,
+            max_concurrent=concurrent,
+            footprint={"host": _resident_bytes() or size},
             build={
                 "llama_cpp_python": llama_cpp.__version__,
                 "llama.cpp": llama_cpp.llama_version().decode(),
@@ -74,6 +109,10 @@ class LlamaCpp(Backend):
 
     async def unload(self) -> None:
         """Stop the engine and free the memory."""
+        if self._embedder is not None:
+            await asyncio.to_thread(self._embedder.stop)
+            self._text_model.close()
+            return
         await asyncio.to_thread(self._engine.stop)
         if self._projector is not None:
             self._projector.close()
@@ -98,6 +137,12 @@ class LlamaCpp(Backend):
             async for event in events:
                 yield event
 
+    async def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Return the vector of each input."""
+        if self._embedder is None:
+            raise self._cannot(Capability.EMBEDDING)
+        return await self._embedder.embed(request)
+
     def _senses(self) -> list[Capability]:
         if self._projector is None:
             return []
@@ -108,7 +153,7 @@ class LlamaCpp(Backend):
 
     def metrics(self) -> dict[str, float]:
         """Return the engine's figures."""
-        return self._engine.figures()
+        return self._engine.figures() if self._embedder is None else self._embedder.figures()
 
     def _load(self, path: Path) -> None:
         self._model: Model = load_model(path, self._options)

@@ -13,7 +13,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from localai import __version__
-from localai.api import generated_route, health
+from localai.api import generated_route, health, tts
 from localai.api.admin import workers
 from localai.api.gateway import Gateway
 from localai.api.generated_files import GeneratedFiles
@@ -57,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in _OPENAI_ROUTERS:
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
-    for router in (health.router, workers.router, generated_route.router):
+    for router in (health.router, workers.router, tts.router, generated_route.router):
         app.include_router(router)
     describe_bodies(app)
     install_error_handlers(app)

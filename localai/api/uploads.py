@@ -15,11 +15,13 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 from starlette.requests import Request
 
 from localai.api.spool import CallFiles
-from localai.errors import BodyTooLarge, InvalidRequest
+from localai.errors import BodyTooLarge, CapacityError, InvalidRequest
 
 _MOST_PARTS = 512
 _LONGEST_FIELD = 1024 * 1024
 _NESTED = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
+_FILE_NAMES = frozenset({"file", "image", "mask"})
+"""Parts that are files whatever their heads say: some clients give them no name and no type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,10 @@ class Form:
     files: dict[str, list[UploadedFile]] = field(default_factory=dict)
 
     def add_field(self, name: str, value: str) -> None:
-        """Add a field as OpenAI's clients send lists and objects."""
+        """Add a field as OpenAI's clients send lists and objects; a repeated one is a list too."""
         nested = _NESTED.fullmatch(name)
         if nested is None:
-            self.fields[name] = value
+            self._add_plain(name, value)
         elif nested[2]:
             inner = self.fields.setdefault(nested[1], {})
             if not isinstance(inner, dict):
@@ -53,6 +55,25 @@ class Form:
             if not isinstance(several, list):
                 raise _mixed(nested[1])
             several.append(value)
+
+    def _add_plain(self, name: str, value: str) -> None:
+        before = self.fields.get(name)
+        if isinstance(before, dict):
+            raise _mixed(name)
+        if before is None:
+            self.fields[name] = value
+        else:
+            self.fields[name] = [*(before if isinstance(before, list) else [before]), value]
+
+    def refuse_other_files(self, *names: str) -> None:
+        """Raise InvalidRequest for a file that is called otherwise."""
+        for name in self.files:
+            if name not in names:
+                raise InvalidRequest(
+                    f"'{name}' was sent as a file, but only {' and '.join(names)} can be one: "
+                    "send it as text, without a file name.",
+                    param=name,
+                )
 
     def take_file(self, name: str) -> UploadedFile:
         """Return the one file called `name`; raises InvalidRequest when there is none or more."""
@@ -86,6 +107,8 @@ async def read_form(request: Request, files: CallFiles, most_bytes: int) -> Form
             await _feed(parser, reader, request, most_bytes)
     except MultipartError as error:
         raise InvalidRequest(f"The form cannot be read: {error}.") from None
+    except OSError as error:
+        raise _no_room(error) from error
     finally:
         reader.close()
     return reader.form
@@ -123,7 +146,7 @@ class _FormReader:
         if isinstance(event, MultipartSegment):
             self._segment = event
             self._text = bytearray()
-            is_file = event.filename is not None or _is_binary(event)
+            is_file = event.filename is not None or _bare_name(event) in _FILE_NAMES
             self._file = self._files.create() if is_file else None
         elif event is None:
             self._end()
@@ -148,17 +171,24 @@ class _FormReader:
         size = file.tell()
         self.close()
         uploaded = UploadedFile(path, segment.filename or "", size)
-        self.form.files.setdefault((segment.name or "").removesuffix("[]"), []).append(uploaded)
+        self.form.files.setdefault(_bare_name(segment), []).append(uploaded)
 
 
-def _is_binary(segment: MultipartSegment) -> bool:
-    # Some clients leave the name out and say only that the part is audio or a picture.
-    kind = segment.content_type or ""
-    return kind.startswith(("audio/", "image/", "video/", "application/octet-stream"))
+def _bare_name(segment: MultipartSegment) -> str:
+    """Return `image` for `image`, `image[]` and `image[0]`."""
+    return (segment.name or "").partition("[")[0]
 
 
 def _mixed(name: str) -> InvalidRequest:
     return InvalidRequest(f"The form has '{name}' in two shapes: send one.", param=name)
+
+
+def _no_room(error: OSError) -> CapacityError:
+    return CapacityError(
+        f"The gateway cannot keep the upload: {error.strerror}. Free some space, or set "
+        "LOCALAI_SPOOL_DIR to a folder that has more.",
+        code="upload_not_stored",
+    )
 
 
 def _too_large(most: int) -> BodyTooLarge:

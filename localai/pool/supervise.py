@@ -159,6 +159,7 @@ def launch_spec(card: ResolvedCard, *, lenient: bool) -> LaunchSpec:
         socket=Path("socket"),
         model=resolve_model_path(card),
         options=resolve_option_paths(card),
+        capabilities=list(card.capabilities),
         max_concurrent=card.card.limits.max_concurrent,
         lenient=lenient or card.card.lenient,
     )

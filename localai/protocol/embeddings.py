@@ -10,6 +10,8 @@ from localai.protocol.wire import Wire
 
 Input = str | list[int]
 """One text, or one text's token ids."""
+MOST_INPUTS = 2048
+"""OpenAI's limit for one call."""
 
 
 class EmbeddingRequest(Wire):
@@ -25,6 +27,8 @@ class EmbeddingRequest(Wire):
 
     @model_validator(mode="after")
     def _has_input(self) -> Self:
+        if len(self.inputs()) > MOST_INPUTS:
+            raise ValueError(f"'input' must have {MOST_INPUTS} texts at most; send several calls")
         if not self.input or any(not one for one in self.inputs()):
             raise ValueError("'input' must not be empty, nor hold an empty text")
         if any(token < 0 for one in self.inputs() if not isinstance(one, str) for token in one):

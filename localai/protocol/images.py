@@ -7,9 +7,9 @@ Source: OpenAI's specification, `CreateImageRequest`, `CreateImageEditRequest` a
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from localai.protocol.wire import Wire
 
@@ -79,6 +79,28 @@ class _Described(Drawing):
     safety_identifier: str | None = None
     metadata: dict[str, Any] | None = None
 
+    @model_validator(mode="after")
+    def _compression_needs_its_format(self) -> Self:
+        if self.output_compression not in (None, 100) and self.output_format in (None, "png"):
+            raise ValueError(
+                "'output_compression' is for output_format jpeg and webp; a png is always whole"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _transparency_needs_its_format(self) -> Self:
+        if self.background == "transparent" and self.output_format == "jpeg":
+            raise ValueError("'background' cannot be transparent in a jpeg; choose png or webp")
+        return self
+
+    @model_validator(mode="after")
+    def _streams_carry_pictures(self) -> Self:
+        if self.partial_images and not self.stream:
+            raise ValueError("'partial_images' is only allowed when 'stream' is true")
+        if self.stream and self.response_format == "url":
+            raise ValueError("'response_format' cannot be url in a stream, which carries b64_json")
+        return self
+
 
 class ImageRequest(_Described):
     """`POST /v1/images/generations`."""
@@ -92,6 +114,31 @@ class ImageEditRequest(_Described):
     images: Annotated[list[str], Field(min_length=1, max_length=16)]
     mask: str | None = None
     """Where the picture may change: transparent pixels, as in OpenAI's."""
+    input_fidelity: Literal["high", "low"] | None = None
+    strength: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class PictureReference(Wire):
+    """A picture of the JSON form of an edit: by its address, which may be a data URI."""
+
+    image_url: str | None = None
+    file_id: str | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (self.image_url is None) == (self.file_id is None):
+            raise ValueError("should have either 'image_url' or 'file_id'")
+        return self
+
+
+class ReferringImageEdit(_Described):
+    """`POST /v1/images/edits` as JSON: its pictures are addresses; the gateway fetches them.
+
+    Source: OpenAI's specification, `EditImageBodyJsonParam`.
+    """
+
+    images: Annotated[list[PictureReference], Field(min_length=1, max_length=16)]
+    mask: PictureReference | None = None
     input_fidelity: Literal["high", "low"] | None = None
     strength: Annotated[float, Field(ge=0, le=1)] | None = None
 

@@ -23,6 +23,8 @@ class LaunchSpec(BaseModel):
     model: Path | None = None
     options: dict[str, Any] = {}
     """The card's options, with the backend's defaults filled in."""
+    capabilities: list[Capability] = []
+    """What the card promises; empty = what the backend does of itself."""
     max_concurrent: int = 8
     lenient: bool = False
     status_fd: int | None = None

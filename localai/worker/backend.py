@@ -10,7 +10,7 @@ from localai.errors import InvalidRequest
 from localai.protocol.audio import SpeechRequest, TranscriptionRequest, VoiceActivityRequest
 from localai.protocol.capabilities import Capability
 from localai.protocol.embeddings import EmbeddingRequest
-from localai.protocol.events import Event
+from localai.protocol.events import Event, Usage
 from localai.protocol.images import ImageEditRequest, ImageRequest, ImageVariationRequest
 from localai.protocol.launch import LaunchSpec, WorkerInfo
 from localai.protocol.requests import ChatRequest, CompletionRequest
@@ -84,8 +84,8 @@ class Backend(ABC):
 
     def draw(
         self, request: ImageRequest | ImageEditRequest | ImageVariationRequest
-    ) -> AsyncGenerator[Step | Picture, None]:
-        """Make `n` pictures, with a `Step` after each step and `Picture`s when they are ready."""
+    ) -> AsyncGenerator[Step | Picture | Usage, None]:
+        """Make `n` pictures: a `Step` after each step, `Picture`s as they are ready, `Usage` last."""
         raise self._cannot(Capability.IMAGE)
 
     def metrics(self) -> dict[str, float]:

@@ -64,7 +64,8 @@ def _info_endpoint(info: WorkerInfo) -> Endpoint:
 
 def _voices_endpoint(backend: Backend) -> Endpoint:
     async def list_voices(request: Request) -> Response:
-        return json_response({"voices": backend.voices()})
+        voices = [{"id": name, "name": name} for name in backend.voices()]
+        return json_response({"voices": voices})
 
     return list_voices
 

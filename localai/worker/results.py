@@ -18,6 +18,8 @@ class Embeddings:
     vectors: NDArray[np.float32]
     tokens: int
     """Tokens of all inputs together, those beyond the window included."""
+    is_normalized: bool = True
+    """Whether they have length 1, which shortened ones then have too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,9 @@ class AudioInfo:
     """What is known of the audio before its first words; yielded first."""
 
     language: str
+    """A code such as `en`."""
     duration: float
-    """Seconds."""
+    """Seconds; an estimate where the audio is too long to have been read as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,9 @@ class Segment:
 class Transcribed:
     """The whole audio is transcribed; yielded last."""
 
+    duration: float
+    """Seconds, of all that was there to read."""
+    audio_tokens: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
@@ -92,8 +98,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Picture `index` of an answer; `partial` counts the unfinished ones before it from 0."""
+    """Picture `index` of an answer; `partial` counts the unfinished ones before it from 0.
+
+    The input is read once for all pictures, so its tokens belong to the first one.
+    """
 
     image: Image
     index: int = 0
     partial: int | None = None
+    text_tokens: int = 0
+    image_tokens: int = 0
+    output_tokens: int = 0

@@ -52,11 +52,28 @@ def test_curl_block_answers(gateway: RunningGateway) -> None:
 
 
 def test_python_block_answers(gateway: RunningGateway) -> None:
-    (python,) = blocks("python")
+    python = blocks("python")[0]
     printed = run([sys.executable, "-c", python.replace("http://127.0.0.1:8080", gateway.url)])
     first, second = printed.splitlines()
     assert "Paris" in first
     assert "demonstration model" in second
+
+
+def test_media_block_answers(gateway: RunningGateway) -> None:
+    python = blocks("python")[1]
+    printed = run([sys.executable, "-c", python.replace("http://127.0.0.1:8080", gateway.url)])
+    seen, heard, length = printed.splitlines()
+    assert "red circle" in seen.lower()
+    assert "hello world" in heard.lower()
+    assert length == "384"
+
+
+def test_media_commands_work(gateway: RunningGateway, tmp_path: Path) -> None:
+    (block,) = [block for block in blocks("sh") if "localai draw" in block]
+    printed = run_shell(block, gateway, tmp_path).lower()
+    assert "two blue squares" in printed
+    assert "good morning" in printed
+    assert len(json.loads((tmp_path / "king.json").read_text("utf-8"))) == 384
 
 
 def test_card_block_is_a_valid_card(tmp_path: Path) -> None:

@@ -63,6 +63,10 @@ class Batch:
         self.struct.n_tokens = end
         return end - 1
 
+    def want_every_row(self) -> None:
+        """Have a result computed for every token, as pooling needs."""
+        self._wants_logits[: self.struct.n_tokens] = 1
+
 
 def _pointer(array: NDArray[Any], kind: Any) -> Any:
     return array.ctypes.data_as(ctypes.POINTER(kind))

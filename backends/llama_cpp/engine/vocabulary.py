@@ -22,8 +22,11 @@ class Vocabulary:
         self.adds_bos: bool = llama_cpp.llama_vocab_get_add_bos(handle) and self.bos >= 0
         self._pieces: dict[int, bytes] = {}
 
-    def tokenize(self, text: str, *, special: bool) -> NDArray[np.int32]:
-        """Return the tokens of `text`; control tokens are recognised only when `special`."""
+    def tokenize(self, text: str, *, special: bool, framed: bool = False) -> NDArray[np.int32]:
+        """Return the tokens of `text`; control tokens are recognised only when `special`.
+
+        With `framed` they have around them what the model wants around a whole text.
+        """
         # Lone surrogates come through JSON but have no UTF-8 form.
         data = text.encode("utf-8", "replace")
         capacity = len(data) + 8
@@ -31,7 +34,7 @@ class Vocabulary:
             tokens = np.empty(capacity, np.int32)
             pointer = tokens.ctypes.data_as(ctypes.POINTER(llama_cpp.llama_token))
             count = llama_cpp.llama_tokenize(
-                self._handle, data, len(data), pointer, capacity, False, special
+                self._handle, data, len(data), pointer, capacity, framed, special
             )
             if count >= 0:
                 return tokens[:count].copy()

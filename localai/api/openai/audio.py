@@ -63,6 +63,7 @@ async def _transcribe(request: Request, capability: Capability) -> Response:
 
 def _fields(form: Form) -> dict[str, Any]:
     upload = form.take_file("file")
+    form.refuse_other_files("file")
     if upload.size == 0:
         raise InvalidRequest("The file 'file' is empty: send audio.", param="file")
     return form.fields | {"file": str(upload.path)}

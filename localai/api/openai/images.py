@@ -121,9 +121,7 @@ def _filled(upload: UploadedFile, param: str) -> str:
 async def _read_json_edit(
     request: Request, gateway: Gateway, files: CallFiles
 ) -> tuple[ImageEditRequest, Answerer]:
-    asked = parse_request(
-        ReferringImageEdit, await read_json_object(request, gateway.body_limits)
-    )
+    asked = parse_request(ReferringImageEdit, await read_json_object(request, gateway.body_limits))
     # Before anything is fetched: a call that nobody can answer must not cause traffic.
     answerer = find_answerer(gateway, asked.model, Capability.IMAGE_EDIT)
     fields = asked.model_dump(mode="json", exclude_unset=True)
@@ -136,9 +134,7 @@ async def _read_json_edit(
     return parse_request(ImageEditRequest, fields), answerer
 
 
-async def _fetch(
-    gateway: Gateway, picture: PictureReference, files: CallFiles, param: str
-) -> str:
+async def _fetch(gateway: Gateway, picture: PictureReference, files: CallFiles, param: str) -> str:
     if picture.image_url is None:
         raise UnsupportedParameter(
             "There are no stored files here: send the picture as a data URI or an address in "

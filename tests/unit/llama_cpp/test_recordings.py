@@ -17,6 +17,7 @@ from backends.llama_cpp.worker import LlamaCpp
 from benchmarks.random_gguf import Shape, write_random_gguf
 from localai.errors import InvalidRequest
 from localai.protocol.capabilities import Capability
+from localai.protocol.events import TextDelta
 from localai.protocol.requests import ChatRequest
 from tests.unit.llama_cpp.asking import ENDLESS, Answer, backend_for, collect
 from tests.unit.llama_cpp.random_senses import write_ears
@@ -56,8 +57,8 @@ async def ask(backend: LlamaCpp, *parts: dict[str, Any]) -> Answer:
 
 
 def first_logprob(answer: Answer) -> float:
-    (first, *_) = [e.logprobs for e in answer.events if getattr(e, "logprobs", None)]
-    return float(first[0]["logprob"])
+    entries = [e.logprobs for e in answer.events if isinstance(e, TextDelta) and e.logprobs]
+    return float(entries[0][0]["logprob"])
 
 
 async def test_a_recording_changes_the_answer(backend: LlamaCpp) -> None:
