@@ -28,6 +28,10 @@ def main() -> None:
         ("Start", _table("benchmarks.start")),
         ("The gateway over the echo worker", _table("benchmarks.gateway_echo")),
         ("llama.cpp through the gateway", _table("benchmarks.llama_streams", *peer)),
+        ("Speech through the gateway", _table("benchmarks.speech")),
+        ("Transcription through the gateway", _table("benchmarks.transcription")),
+        ("Pictures through the gateway", _table("benchmarks.images")),
+        ("Embeddings", _table("benchmarks.embeddings")),
     ]
     text = "\n\n".join(f"## {title}\n\n{table}" for title, table in sections)
     chosen.output.write_text(f"# Benchmarks\n\n{_preface()}\n\n{text}\n", "utf-8")

@@ -85,7 +85,8 @@ class Card(_Part):
     model: str | None = Field(
         default=None,
         min_length=1,
-        description="The model's file: a path, absolute or from the card's folder",
+        description="The model's file: a path, absolute or from the card's folder, or "
+        "package://module/path for one inside an installed Python package",
     )
     files: tuple[CardFile, ...] = Field(default=(), description="More files that the model needs")
     fallback: ModelName | None = Field(

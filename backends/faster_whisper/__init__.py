@@ -1,0 +1,1 @@
+"""Speech to text on CTranslate2, by faster-whisper."""

@@ -1,0 +1,1 @@
+"""A tiny Piper voice, trained on speech that espeak-ng makes."""

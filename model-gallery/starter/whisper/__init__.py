@@ -1,0 +1,1 @@
+"""The starter speech recogniser: its sentences, its training, its export and its measurement."""
