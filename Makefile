@@ -10,6 +10,7 @@ LLAMA_SERVER ?=
 VENV := .venv
 BIN := $(VENV)/bin
 MANIFESTS := $(wildcard backends/*/backend.yaml)
+STARTERS := $(addprefix model-gallery/starter/,chat image pictures vision voice whisper)
 TYPED := localai backends tests benchmarks scripts
 
 .DEFAULT_GOAL := run
@@ -45,7 +46,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(TYPED)
-	$(BIN)/mypy model-gallery/starter/chat
+	$(BIN)/mypy $(STARTERS)
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.test

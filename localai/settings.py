@@ -77,7 +77,9 @@ class Settings(BaseSettings):
         default=None, description="Folder for uploads and generated files; else the temp folder"
     )
     max_media_mib: float = Field(
-        default=64, gt=0, description="All pictures and audio that one chat refers to, together, in MiB"
+        default=64,
+        gt=0,
+        description="All pictures and audio that one chat refers to, together, in MiB",
     )
     media_timeout: float = Field(
         default=30.0, gt=0, description="Seconds that fetching a picture or audio may take"
