@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from localai.api.generated_files import PREFIX
 from localai.protocol.asgi import CLIENT_GONE, error_response, internal_error
 
 log = logging.getLogger("localai.access")
@@ -95,8 +96,13 @@ def _new_record(scope: Scope) -> Record:
     return Record(scope["method"], scope["path"], own)
 
 
+def _shown_path(path: str) -> str:
+    """Return `path` without the name that is the key to a generated file."""
+    return f"{PREFIX}/…" if path.startswith(f"{PREFIX}/") else path
+
+
 def _line(record: Record) -> str:
-    parts = [record.method, record.path, str(record.status or CLIENT_GONE)]
+    parts = [record.method, _shown_path(record.path), str(record.status or CLIENT_GONE)]
     if record.model:
         parts.append(f"model={record.model}")
     if record.usage:

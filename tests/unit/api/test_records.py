@@ -109,6 +109,15 @@ async def test_a_log_line_says_all_that_is_known(caplog: pytest.LogCaptureFixtur
     )
 
 
+async def test_a_log_line_keeps_the_address_of_a_generated_file(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    await ask(answer, "/generated/secret.png")
+    [line] = access_lines(caplog)
+    assert line.getMessage().startswith("GET /generated/… 200")
+
+
 async def test_a_log_line_names_a_failure_in_the_stream(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     await ask(fail_in_the_stream)
