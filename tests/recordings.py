@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.fifo import AudioFifo
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
@@ -52,14 +53,16 @@ def encoded(
                 output.mux(film.encode(av.VideoFrame(32, 32, "yuv420p")))
             output.mux(film.encode(None))
         assert isinstance(stream, av.AudioStream)
-        resampler = AudioResampler(
-            stream.format, stream.layout, own_rate, frame_size=stream.codec_context.frame_size or 0
-        )
         whole = np.round(samples * 32767).astype(np.int16).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(whole, format="s16", layout="mono")
         frame.sample_rate = rate
+        resampler = AudioResampler(stream.format, stream.layout, own_rate)
+        fifo = AudioFifo()
         for part in resampler.resample(frame) + resampler.resample(None):
-            output.mux(stream.encode(part))
+            part.pts = None
+            fifo.write(part)
+        while piece := fifo.read(stream.codec_context.frame_size or 4096, partial=True):
+            output.mux(stream.encode(piece))
         output.mux(stream.encode(None))
     return file.getvalue()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import random
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from pictures import Scene, caption, draw, recognise
 from PIL import Image
 
 from localai.settings import builtin_cards_folder
+from tests.starter_whisper import word_errors
 
 STARTER = builtin_cards_folder().parent
 """The folder of the embedded models."""
@@ -21,25 +21,6 @@ STARTER = builtin_cards_folder().parent
 RED_CIRCLE = Scene(count=1, colour="red", shape="circle", background="white")
 SENTENCE = "the quick brown fox jumps over the lazy dog"
 Call = Callable[[AsyncOpenAI], Awaitable[None]]
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words of `text` as word error rates count them."""
-    return re.findall(r"[a-z']+", text.lower())
-
-
-def word_errors(said: str, heard: str) -> int:
-    """Return how many words must change to make `said` of `heard` (Levenshtein)."""
-    left, right = words_of(said), words_of(heard)
-    row = list(range(len(right) + 1))
-    for number, word in enumerate(left, 1):
-        before, row[0] = row[0], number
-        for place, other in enumerate(right, 1):
-            before, row[place] = (
-                row[place],
-                min(row[place] + 1, row[place - 1] + 1, before + (word != other)),
-            )
-    return row[-1]
 
 
 def picture_uri(scene: Scene, size: int = 256, kind: str = "PNG", seed: int = 1) -> str:
@@ -86,7 +67,7 @@ async def say_and_hear(client: AsyncOpenAI) -> None:
     heard = await client.audio.transcriptions.create(
         model="whisper-1", file=("speech.mp3", spoken.content)
     )
-    assert word_errors(SENTENCE, heard.text) <= 1
+    assert word_errors(SENTENCE, heard.text)[0] <= 1
 
 
 async def draw_and_look(client: AsyncOpenAI) -> None:

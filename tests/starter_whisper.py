@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import wave
 from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import yaml
@@ -19,7 +17,7 @@ from tests.recordings import Samples, silence
 from tests.starter_voice import SPEAKERS, VOICE
 
 FOLDER = builtin_cards_folder().parent / "whisper"
-MODEL = Path(os.environ.get("HEAR_MODEL", FOLDER / "starter-whisper"))
+MODEL = FOLDER / "starter-whisper"
 RATE = 16_000
 
 
@@ -85,4 +83,4 @@ def _words(text: str) -> list[str]:
 
 @cache
 def _voice() -> PiperVoice:
-    return PiperVoice.load(os.environ.get("HEAR_VOICE", VOICE))
+    return PiperVoice.load(VOICE)

@@ -75,7 +75,8 @@ def _languages(request: TranscriptionRequest, *, multilingual: bool) -> list[str
     if codes and not multilingual:
         if "en" not in codes:
             raise InvalidRequest(
-                f"This model knows English only, not {language_name(codes[0]).title()}.", param=said[0][0]
+                f"This model knows English only, not {language_name(codes[0]).title()}.",
+                param=said[0][0],
             )
         return ["en"]
     return codes

@@ -45,7 +45,7 @@ class PromptWriter:
         )
 
     def chat(self, messages: Sequence[Message]) -> Prompt:
-        """Return the prompt for a conversation; takes its time where it holds new pictures.
+        """Return the prompt for a conversation; its spans are still to be filled.
 
         Raises InvalidRequest for media that cannot be read, or that the model cannot take.
         """

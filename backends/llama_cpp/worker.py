@@ -183,6 +183,7 @@ class LlamaCpp(Backend):
             for event in _empty_answer(generations, prompts):
                 yield event
             return
+        await self._fill_spans(prompts)
         stream = self._engine.submit(generations)
         try:
             async for event in stream:
@@ -190,6 +191,12 @@ class LlamaCpp(Backend):
         finally:
             if not stream.ended:
                 self._engine.cancel(stream)
+
+    async def _fill_spans(self, prompts: Sequence[Prompt]) -> None:
+        """Have all pictures and recordings encoded, one by one, so that a caller may leave."""
+        for span in (span for prompt in prompts for span in prompt.spans.values()):
+            assert self._projector is not None
+            await asyncio.to_thread(self._projector.fill, span)
 
     def _generations(
         self, prompts: Sequence[Prompt], request: Sampling, top: int | None

@@ -57,9 +57,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
     gateway = RunningGateway(tmp_path_factory.mktemp("whisper"), log_level="warning")
     for name, card in (("small-windows", SMALL_WINDOWS), ("plain", PLAIN)):
         gateway.add_card(name, card)
-    import os  # DEV
-    if "HEAR_MODEL" in os.environ:  # DEV
-        gateway.add_card("s", Path("/work/main/model-gallery/starter/cards/starter-whisper.yaml").read_text().replace("../whisper/starter-whisper", str(MODEL)))  # DEV
     with gateway:
         yield gateway
 

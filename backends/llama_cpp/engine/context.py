@@ -59,6 +59,7 @@ class Context:
 
     def decode_span(self, projector: Projector, span: Span, sequence: int, position: int) -> int:
         """Compute a picture or recording; returns a code, 0 when all went well."""
+        assert span.embeddings is not None
         embeddings = span.embeddings.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
         behind = llama_cpp.llama_pos()
         code: int = mtmd_cpp.mtmd_helper_decode_image_chunk(

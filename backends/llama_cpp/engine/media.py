@@ -22,7 +22,7 @@ from backends.llama_cpp.engine.logs import collected_errors
 from backends.llama_cpp.engine.model import Model, summary
 from backends.llama_cpp.engine.threads import default_threads
 from backends.llama_cpp.options import Options
-from localai.errors import EngineFailed, InvalidRequest, LoadFailed
+from localai.errors import EngineFailed, InvalidRequest, LoadFailed, WorkerStopped
 
 _MOST_REMEMBERED = 8
 """Media whose embeddings are kept, for the next turn about the same picture."""
@@ -43,14 +43,13 @@ class Medium:
 
 
 class Span:
-    """Places of a prompt that are filled with embeddings, (`count`, width) float32."""
+    """Places of a prompt that are filled with embeddings, once the projector has made them."""
 
-    def __init__(
-        self, chunk: int, embeddings: NDArray[np.float32], positions: int, key: bytes
-    ) -> None:
+    def __init__(self, chunk: int, count: int, positions: int, key: bytes) -> None:
         self.chunk = chunk
-        self.embeddings = embeddings
-        self.count = len(embeddings)
+        self.embeddings: NDArray[np.float32] | None = None
+        """Of shape (`count`, width)."""
+        self.count = count
         self.positions = positions
         """By how much the next token's position is further; less than `count` with M-RoPE."""
         self.tokens = _stand_ins(key, self.count)
@@ -78,6 +77,7 @@ class Projector:
         self._handle = _load(path, model, options)
         self._ubatch = ubatch
         self._lock = threading.Lock()
+        self._is_closed = False
         self._remembered: OrderedDict[bytes, list[Piece]] = OrderedDict()
         self.sees: bool = mtmd.mtmd_support_vision(self._handle)
         self.hears: bool = mtmd.mtmd_support_audio(self._handle)
@@ -97,23 +97,37 @@ class Projector:
         return rate
 
     def read(self, medium: Medium) -> list[Piece]:
-        """Return the pieces of a prompt that stand for `medium`; takes its time the first time."""
+        """Return the pieces of a prompt that stand for `medium`, their spans still to be filled."""
         key = medium.digest
         with self._lock:
+            self._check_open()
             if key in self._remembered:
                 self._remembered.move_to_end(key)
                 return self._remembered[key]
-            pieces = self._remembered[key] = self._encode(medium, key)
+            pieces = self._remembered[key] = self._cut(medium, key)
             if len(self._remembered) > _MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
             return pieces
 
-    def close(self) -> None:
-        """Free the projector; the model must still be open."""
-        self._remembered.clear()
-        mtmd.mtmd_free(self._handle)
+    def fill(self, span: Span) -> None:
+        """Compute the embeddings of `span`, which takes its time the first time."""
+        with self._lock:
+            self._check_open()
+            if span.embeddings is None:
+                span.embeddings = self._encode(span)
 
-    def _encode(self, medium: Medium, key: bytes) -> list[Piece]:
+    def close(self) -> None:
+        """Free the projector once nothing is computed with it; the model must still be open."""
+        with self._lock:
+            self._is_closed = True
+            self._remembered.clear()
+            mtmd.mtmd_free(self._handle)
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise WorkerStopped("The model is being unloaded.")
+
+    def _cut(self, medium: Medium, key: bytes) -> list[Piece]:
         bitmap = _bitmap(medium)
         chunks = mtmd.mtmd_input_chunks_init()
         try:
@@ -140,13 +154,15 @@ class Projector:
             return np.array(tokens[: count.value], np.int32)
         count = mtmd.mtmd_input_chunk_get_n_tokens(chunk)
         self._check_count(chunk, count)
-        code = mtmd.mtmd_encode_chunk(self._handle, chunk)
+        positions = mtmd.mtmd_input_chunk_get_n_pos(chunk)
+        return Span(mtmd.mtmd_input_chunk_copy(chunk), count, positions, key)
+
+    def _encode(self, span: Span) -> NDArray[np.float32]:
+        code = mtmd.mtmd_encode_chunk(self._handle, span.chunk)
         if code:
             raise EngineFailed(f"llama.cpp could not encode a picture or recording (code {code}).")
         output = mtmd.mtmd_get_output_embd(self._handle)
-        embeddings = np.ctypeslib.as_array(output, (count, self._width)).copy()
-        positions = mtmd.mtmd_input_chunk_get_n_pos(chunk)
-        return Span(mtmd.mtmd_input_chunk_copy(chunk), embeddings, positions, key)
+        return np.ctypeslib.as_array(output, (span.count, self._width)).copy()
 
     def _check_count(self, chunk: int, count: int) -> None:
         # Such a picture is read at once or not at all; llama.cpp ends the process otherwise.

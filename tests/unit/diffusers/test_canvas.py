@@ -19,19 +19,19 @@ def test_drawn_sides_are_the_next_multiples(asked: tuple[int, int], drawn: tuple
     assert canvas_for(asked, 8, None) == Canvas(drawn, asked)
 
 
-@pytest.mark.parametrize(
-    ("asked", "drawn"),
-    [
-        ((512, 512), (64, 64)),
-        ((1024, 1024), (64, 64)),
-        ((1536, 1024), (80, 56)),
-        ((1024, 1536), (56, 80)),
-        ((64, 64), (64, 64)),
-        ((16, 4096), (8, 1024)),
-    ],
-)
-def test_native_size_keeps_the_proportions(asked: tuple[int, int], drawn: tuple[int, int]) -> None:
-    assert canvas_for(asked, 8, (64, 64)) == Canvas(drawn, asked)
+@pytest.mark.parametrize("asked", [(512, 512), (1536, 1024), (16, 4096), (64, 64)])
+def test_native_models_draw_at_their_own_size(asked: tuple[int, int]) -> None:
+    assert canvas_for(asked, 8, (64, 64)) == Canvas((64, 64), asked, is_native=True)
+
+
+def test_what_a_native_picture_lacks_repeats_its_edges() -> None:
+    drawn = Image.new("RGB", (64, 64), "white")
+    drawn.paste("red", (16, 16, 48, 48))
+    wide = canvas_for((300, 200), 8, (64, 64)).finish(drawn)
+    assert wide.size == (300, 200)
+    assert wide.getpixel((10, 100)) == wide.getpixel((290, 100)) == (255, 255, 255)
+    assert wide.getpixel((110, 100)) == wide.getpixel((190, 100)) == (255, 0, 0)
+    assert wide.getpixel((90, 100)) == wide.getpixel((210, 100)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("asked", [(512, 512), (500, 301), (1536, 1024), (17, 33)])
@@ -48,10 +48,12 @@ def test_answers_have_exactly_the_asked_size(
     assert canvas.prepare(source).size == canvas.drawn
 
 
-def test_edit_keeps_everything_in_its_place() -> None:
+@pytest.mark.parametrize("native", [None, (64, 64)])
+def test_edit_keeps_everything_in_its_place(native: tuple[int, int] | None) -> None:
     source = Image.new("RGB", (100, 60), "white")
     source.paste("red", (0, 0, 50, 60))
-    canvas = canvas_for(source.size, 8, None)
+    canvas = canvas_for(source.size, 8, native)
     again = canvas.finish_edit(canvas.prepare(canvas.source(source)))
-    assert again.getpixel((45, 30)) == (255, 0, 0)
-    assert again.getpixel((55, 30)) == (255, 255, 255)
+    assert again.size == source.size
+    assert again.getpixel((40, 30)) == (255, 0, 0)
+    assert again.getpixel((60, 30)) == (255, 255, 255)

@@ -44,7 +44,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Pa
     }
 
 
-@pytest.fixture(params=["qwen2vl"])
+@pytest.fixture(params=["qwen2vl", "starter"])
 def files(request: pytest.FixtureRequest, models: dict[str, tuple[Path, Path]]) -> Any:
     return models[request.param]
 
