@@ -28,6 +28,8 @@ async def fetch(url: str, settings: Settings, *, most_bytes: int) -> bytes:
     change its meaning in between; redirects are followed by hand, each checked again. Raises
     NotFetched.
     """
+    import httpx2  # noqa: F401 - the first time takes long, which is not the other side's fault
+
     try:
         async with asyncio.timeout(settings.media_timeout):
             return await _fetch(url, settings.allow_private_media, most_bytes)

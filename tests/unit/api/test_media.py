@@ -15,7 +15,7 @@ from localai.errors import InvalidRequest
 from localai.settings import Settings
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
-PRIVATE = Settings(allow_private_media=True, media_timeout=0.5, max_media_mib=2**-6)
+PRIVATE = Settings(allow_private_media=True, media_timeout=30, max_media_mib=2**-6)
 PARAM = "messages[0].content[1].image_url.url"
 
 
@@ -189,7 +189,8 @@ async def test_a_body_that_would_unpack_is_refused(server: PictureServer) -> Non
 
 
 async def test_a_server_that_says_nothing_is_given_up(server: PictureServer) -> None:
-    assert "longer than 0.5 s" in await refusal(f"{server.url}/silence")
+    hasty = Settings(allow_private_media=True, media_timeout=0.2)
+    assert "longer than 0.2 s" in await refusal(f"{server.url}/silence", hasty)
 
 
 async def test_redirects_have_an_end(server: PictureServer) -> None:
