@@ -32,6 +32,7 @@ LEAST = 0.4
 UNPROMPTED = 0.1
 KEPT = 0.998
 FALL = 800
+KEEP_EVERY = 250
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,14 @@ def make_album(model: Autoencoder, seed: int, number: int = PICTURES) -> Album:
 def train_denoiser(
     album: Album,
     reader: Reader,
+    start: Callable[[], Denoiser],
     steps: int,
     seed: int,
     keep: Callable[[Denoiser], None],
 ) -> Denoiser:
-    """Return the slow average of a denoiser; hands it to `keep` every 250 steps, too."""
+    """Train what `start` gives and return its slow average, which `keep` gets at times, too."""
     torch.manual_seed(seed)
-    random, model = Random(seed), denoiser()
+    random, model = Random(seed), start()
     model.set_attn_processor(diffusers.models.attention_processor.AttnProcessor())
     average = Average(model)
     learner = Learner(model.parameters(), RATE, late_fall(steps, 100, FALL))
@@ -102,7 +104,7 @@ def train_denoiser(
         texts = [_told(album.scenes[number], random) for number in chosen]
         learner.step(_loss(model, album.latents[chosen], reader.states(texts)))
         average.follow(model)
-        if step % 250 == 0:
+        if step % KEEP_EVERY == 0:
             keep(average.model)
     return average.model
 

@@ -2,29 +2,30 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from .compress import train_autoencoder
 from .diffuse import Reader, make_album, train_denoiser
-from .model import Autoencoder, Denoiser, diffusers, schedule, transformers
+from .model import Autoencoder, Denoiser, denoiser, diffusers, schedule, transformers
 from .read import train_text_encoder
 from .say import say
 from .vocabulary import train_vocabulary
 
 AUTOENCODER_STEPS = 1000
 TEXT_STEPS = 500
-DENOISER_STEPS = 2250
+ROUNDS = (2250, 750, 1500, 1250)
 
 
-def save(folder: Path, autoencoder: Autoencoder, reader: Reader, denoiser: Denoiser) -> None:
+def save(folder: Path, autoencoder: Autoencoder, reader: Reader, model: Denoiser) -> None:
     """Write the pipeline in half precision; the parts in memory stay as they are."""
     pipeline = diffusers.StableDiffusionPipeline(
         vae=autoencoder,
         text_encoder=reader.model,
         tokenizer=reader.tokenizer,
-        unet=denoiser,
+        unet=model,
         scheduler=schedule(),
         safety_checker=None,
         feature_extractor=None,
@@ -32,7 +33,7 @@ def save(folder: Path, autoencoder: Autoencoder, reader: Reader, denoiser: Denoi
     )
     pipeline.save_pretrained(folder)
     reader.tokenizer.backend_tokenizer.model.save(str(folder / "tokenizer"))
-    halved = diffusers.StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float16)
+    halved = diffusers.StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float16)
     halved.save_pretrained(folder)
     _forget_places(folder)
 
@@ -65,17 +66,25 @@ def first_stages(folder: Path, seed: int) -> tuple[Autoencoder, Reader]:
 
 
 def train(folder: Path, work: Path, seed: int) -> None:
-    """Run all stages and write the pipeline to a folder, each 250 steps as well."""
+    """Run all stages and write the pipeline to a folder, also while the denoiser learns."""
     torch.set_num_threads(1)
     autoencoder, reader = first_stages(work, seed)
-    say("latents")
-    album = make_album(autoencoder, seed + 2)
-    say("denoiser")
 
-    def keep(denoiser: Denoiser) -> None:
-        save(folder, autoencoder, reader, denoiser)
+    def keep(model: Denoiser) -> None:
+        save(folder, autoencoder, reader, model)
 
-    keep(train_denoiser(album, reader, DENOISER_STEPS, seed + 3, keep))
+    for number, steps in enumerate(ROUNDS):
+        say(f"denoiser, round {number + 1}")
+        album = make_album(autoencoder, seed + 2 + 2 * number)
+        start = denoiser if number == 0 else again(folder)
+        keep(train_denoiser(album, reader, start, steps, seed + 3 + 2 * number, keep))
+
+
+def again(folder: Path) -> Callable[[], Denoiser]:
+    """Return what gives the denoiser of a folder, to be trained on."""
+    model = diffusers.UNet2DConditionModel.from_pretrained(folder / "unet", dtype=torch.float32)
+    model.train()
+    return lambda: model
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ Mask = NDArray[numpy.bool_]
 SIDE = 128
 GRID = 24
 DIFFERENT = 40.0
+EDGE = 0.55
 LEAST_SHARE = 0.008
 LEAST_MATCH = 0.62
 TILTS = (-14, -7, 0, 7, 14)
@@ -38,7 +39,7 @@ def recognise(image: Image.Image) -> Scene | None:
     border = numpy.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     ground = numpy.median(border, axis=0).astype(numpy.float32)
     background = _name(ground)
-    spots = _spots(numpy.linalg.norm(pixels - ground, axis=2) > DIFFERENT)
+    spots = _spots(_cover(pixels, ground))
     blobs = {_blob(pixels, spot, ground) for spot in spots}
     if len(blobs) != 1 or len(spots) > 3:
         return None
@@ -55,6 +56,15 @@ def _pixels(image: Image.Image) -> Pixels:
         width, height = (max(1, round(side * SIDE / longest)) for side in picture.size)
         picture = picture.resize((width, height), Image.Resampling.BOX)
     return numpy.asarray(picture, dtype=numpy.float32)
+
+
+def _cover(pixels: Pixels, ground: Pixels) -> Mask:
+    """Return where a picture is nearer to the shapes' colour than to the background's."""
+    distance = numpy.linalg.norm(pixels - ground, axis=2)
+    different = distance[distance > DIFFERENT]
+    least = EDGE * float(numpy.median(different)) if len(different) else 0.0
+    cover: Mask = distance > max(DIFFERENT, least)
+    return cover
 
 
 def _name(colour: Pixels) -> str:

@@ -15,8 +15,6 @@ from .first_look import Look, look, some_scene
 from .talks import MEDIA, Talks, alone
 
 POOL = 400
-TEXT_TOKENS = 1024
-PICTURE_TOKENS = 2048
 BLIND_SHARE = 0.05
 WORDLESS_SHARE = 0.02
 
@@ -50,27 +48,29 @@ class PictureBatch:
 class Lessons:
     """Makes batches."""
 
-    def __init__(self, tokenizer: Tokenizer, places: int, seed: int) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, places: int, seed: int, copying_first: int = 0
+    ) -> None:
         self._random = Random(seed)
-        self._corpus = Corpus(seed)
+        self._corpus = Corpus(seed, copying_first)
         self._talks = Talks(self._corpus, self._random)
         self.encoder = PictureEncoder(tokenizer, places)
 
-    def texts(self) -> Iterator[Batch]:
-        """Yield batches without pictures."""
+    def texts(self, most: int) -> Iterator[Batch]:
+        """Yield batches without pictures, of at most `most` tokens."""
         while True:
             samples = self.encoder.encode([self._conversation() for _ in range(POOL)])
-            groups = list(group(samples, TEXT_TOKENS))
+            groups = list(group(samples, most))
             self._random.shuffle(groups)
             yield from (pack(chosen) for chosen in groups)
 
-    def pictures(self) -> Iterator[PictureBatch]:
-        """Yield batches with pictures."""
+    def pictures(self, most: int) -> Iterator[PictureBatch]:
+        """Yield batches with pictures, of at most `most` tokens."""
         while True:
             talks = [self._talk() for _ in range(POOL)]
             samples = self.encoder.encode([conversation for conversation, _ in talks])
             scenes = {id(sample): talk[1] for sample, talk in zip(samples, talks, strict=True)}
-            groups = list(group(samples, PICTURE_TOKENS))
+            groups = list(group(samples, most))
             self._random.shuffle(groups)
             for chosen in groups:
                 yield self._batch(chosen, [scenes[id(sample)] for sample in chosen])

@@ -26,6 +26,7 @@ from .teacher import Teacher
 PATCH = 12
 GRID = SIDE // PATCH
 BATCH = 48
+STEPS = 2000
 EASY_SHARE = 0.5
 FINE = 6
 INNER = 2
@@ -147,7 +148,7 @@ def labels(scenes: list[Scene]) -> Tensor:
     return torch.tensor(places)
 
 
-def first_look(eyes: Eyes, glimpse: Glimpse, steps: int, seed: int) -> None:
+def first_look(eyes: Eyes, glimpse: Glimpse, seed: int, steps: int = STEPS) -> None:
     """Train the encoder for some steps with names alone."""
     random = Random(seed)
     both = nn.ModuleDict({"eyes": eyes, "glimpse": glimpse})

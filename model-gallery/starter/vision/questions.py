@@ -107,7 +107,7 @@ CLOSED = (
     "Is there {thing_named}?",
     "Does the {thing} show {thing_named}?",
 )
-CHANCES = {"describe": 34, "colour": 16, "shape": 13, "count": 13, "ground": 13, "closed": 11}
+CHANCES = {"describe": 38, "colour": 15, "shape": 10, "count": 18, "ground": 10, "closed": 9}
 
 
 def sentence(text: str) -> str:
@@ -159,9 +159,14 @@ class Questions:
             asked = self._fill(self._random.choice(SHAPE), scene)
             is_one = scene.count == 1
             return Turn(asked, f"It is a {noun(scene)}." if is_one else f"They are {noun(scene)}.")
-        if kind == "closed":
-            return self._closed(scene)
-        return self._colour(scene) if kind == "colour" else self._count(scene)
+        if kind == "colour":
+            asked = self._fill(self._random.choice(COLOUR), scene)
+            is_or_are = "is" if scene.count == 1 else "are"
+            return Turn(asked, f"The {noun(scene)} {is_or_are} {scene.colour}.")
+        if kind == "count":
+            asked = self._fill(self._random.choice(COUNT), scene)
+            return Turn(asked, f"{NUMBERS[scene.count]}.")
+        return self._closed(scene)
 
     def open(self, named: bool = False) -> str:
         """Return an open question; a named one says that it is about a picture."""
@@ -170,29 +175,11 @@ class Questions:
             asked = self._random.choice(DESCRIBE)
         return asked.format(thing=self._random.choice(THINGS))
 
-    def _colour(self, scene: Scene) -> Turn:
-        asked = self._random.choice(COLOUR)
-        if "{noun}" in asked and self._random.random() < 0.1:
-            other = Scene(scene.count, scene.colour, self._other(SHAPES, scene.shape))
-            return Turn(self._fill(asked, other), f"There is no {other.shape}.")
-        is_or_are = "is" if scene.count == 1 else "are"
-        return Turn(self._fill(asked, scene), f"The {noun(scene)} {is_or_are} {scene.colour}.")
-
-    def _count(self, scene: Scene) -> Turn:
-        asked = self._random.choice(COUNT)
-        if "{plural}" in asked and self._random.random() < 0.12:
-            other = Scene(1, scene.colour, self._other(SHAPES, scene.shape))
-            return Turn(self._fill(asked, other), "None.")
-        return Turn(self._fill(asked, scene), f"{NUMBERS[scene.count]}.")
-
     def _closed(self, scene: Scene) -> Turn:
-        asked, named = self._random.choice(CLOSED), scene
-        is_so = self._random.random() < 0.5
-        if not is_so:
-            named = self._wrong(scene)
-        it = "it is" if scene.count == 1 else "they are"
-        reply = "Yes." if is_so else f"No, {it} {subject(scene)}."
-        return Turn(self._fill(asked, scene, subject(named)), reply)
+        """Ask whether something is there; the reply says what there is."""
+        named = scene if self._random.random() < 0.5 else self._wrong(scene)
+        asked = self._fill(self._random.choice(CLOSED), scene, subject(named))
+        return Turn(asked, f"{'It is' if scene.count == 1 else 'They are'} {subject(scene)}.")
 
     def _wrong(self, scene: Scene) -> Scene:
         kind = self._random.choice(("colour", "shape", "both"))

@@ -57,9 +57,9 @@ class Talks:
     def talk(self) -> Talk:
         """Return a conversation with one picture or two."""
         chance = self._random.random()
-        if chance < 0.78:
+        if chance < 0.84:
             return self._about_one()
-        return self._about_two() if chance < 0.9 else self._one_by_one()
+        return self._about_two() if chance < 0.92 else self._one_by_one()
 
     def blind(self) -> Conversation:
         """Return a conversation that asks for a picture where there is none."""
@@ -73,14 +73,14 @@ class Talks:
         if self._random.random() < 0.06:
             filler = self._corpus.fillers(1)[0]
             first = Turn(self._beside(1, filler.question), filler.reply)
-        before = self._corpus.fillers(self._random.choice((0, 0, 0, 0, 0, 1)))
+        before = self._corpus.fillers(1) if self._random.random() < 0.08 else []
         return self._finish([*before, first, *self._more(scene)], (scene,))
 
     def _about_two(self) -> Talk:
         scenes = (some_scene(self._random), some_scene(self._random))
         asked, reply = self._of_two(scenes)
         turns = [Turn(self._beside(2, asked), reply)]
-        more = self._random.choice((0, 1, 1, 2))
+        more = self._random.choice((0, 0, 0, 1))
         turns += [Turn(*self._of_two(scenes)) for _ in range(more)]
         return self._finish(turns, scenes)
 
@@ -105,7 +105,7 @@ class Talks:
 
     def _more(self, scene: Scene) -> list[Turn]:
         turns = []
-        for _ in range(self._random.choice((0, 1, 2, 3, 4))):
+        for _ in range(self._random.choice((0, 0, 0, 0, 1, 1, 2))):
             if self._random.random() < 0.1:
                 turns += self._corpus.fillers(1)
             else:
@@ -127,7 +127,8 @@ class Talks:
         return marks + gap + asked if self._random.random() < 0.5 else asked + gap + marks
 
     def _finish(self, turns: list[Turn], scenes: tuple[Scene, ...]) -> Talk:
-        return Talk(Conversation(self._corpus.system(), tuple(turns)), scenes)
+        system = self._corpus.system() if self._random.random() < 0.5 else ""
+        return Talk(Conversation(system, tuple(turns)), scenes)
 
 
 def both(scenes: tuple[Scene, ...]) -> str:

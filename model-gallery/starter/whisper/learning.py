@@ -37,8 +37,11 @@ class Losses:
         return self.tokens + PHONEME_SHARE * self.phonemes + ALIGNMENT_SHARE * self.alignment
 
 
-def losses(model: Whisper, batch: Batch) -> Losses:
-    """Compare what the model says about a batch with what is right."""
+def losses(model: Whisper, batch: Batch, even: bool) -> Losses:
+    """Compare what the model says about a batch with what is right.
+
+    Attention has to be somewhere in the frames of a word or, if even, all over them.
+    """
     heard = model.encoder(batch.features)
     tokens = model.decoder.tokens()
     hidden, weights = model.decoder(batch.ids, heard, tokens)
@@ -47,7 +50,7 @@ def losses(model: Whisper, batch: Batch) -> Losses:
     return Losses(
         functional.cross_entropy(scores, batch.targets, label_smoothing=0.02),
         functional.cross_entropy(spoken, batch.phonemes.flatten(), ignore_index=UNKNOWN),
-        misplaced(weights, batch.heard),
+        (uneven if even else misplaced)(weights, batch.heard),
     )
 
 
@@ -63,6 +66,24 @@ def misplaced(weights: Tensor, heard: Tensor) -> Tensor:
     inside = inside - sums.gather(-1, first[:, None, None].expand(-1, sums.shape[1], 1))
     mean: Tensor = -inside.clamp(min=1e-6).log().mean()
     return mean
+
+
+def uneven(weights: Tensor, heard: Tensor) -> Tensor:
+    """Return how far the attention is from an even one over the frames of each token.
+
+    Word timestamps come from where the attention changes: they are right if it covers a word.
+    """
+    known = heard[..., 1] >= 0
+    ranges = heard[known]
+    logs = weights.transpose(1, 2)[known].clamp(min=1e-5).log()
+    sums = functional.pad(logs.cumsum(-1), (1, 0))
+    first = ranges[:, 0].clamp(0, logs.shape[-1] - 1)
+    last = torch.maximum(ranges[:, 1].clamp(max=logs.shape[-1]), first + 1)
+    inside = sums.gather(-1, last[:, None, None].expand(-1, sums.shape[1], 1))
+    inside = inside - sums.gather(-1, first[:, None, None].expand(-1, sums.shape[1], 1))
+    frames = (last - first)[:, None, None]
+    distance: Tensor = -(inside / frames + frames.log()).mean()
+    return distance
 
 
 def optimizers(model: Whisper) -> list[torch.optim.Optimizer]:
@@ -91,7 +112,9 @@ class Rates:
         return min(1.0, (step + 1) / WARM_UP) * (self.last + (self.first - self.last) * fallen)
 
 
-def learn(model: Whisper, stream: Iterator[Batch], steps: int, rates: Rates, keep: Path) -> None:
+def learn(
+    model: Whisper, stream: Iterator[Batch], steps: int, rates: Rates, even: bool, keep: Path
+) -> None:
     """Train the model for some steps; the weights are kept every 250 steps."""
     chosen = optimizers(model)
     schedules = [
@@ -100,7 +123,7 @@ def learn(model: Whisper, stream: Iterator[Batch], steps: int, rates: Rates, kee
     ]
     began, sums = time.process_time(), torch.zeros(3)
     for step in range(steps):
-        found = losses(model, next(stream))
+        found = losses(model, next(stream), even)
         if not torch.isfinite(found.total):
             continue  # a batch without any known phoneme has no mean of them
         model.zero_grad()

@@ -59,8 +59,17 @@ def frame(seconds: float) -> int:
 class Writer:
     """Writes the tokens of windows."""
 
-    def __init__(self, codes: Codes, rng: Random, prompts: Sequence[int]) -> None:
+    def __init__(
+        self,
+        codes: Codes,
+        rng: Random,
+        prompts: Sequence[int],
+        prompted: float = 0.25,
+        slips: float = 0.0,
+    ) -> None:
         self._codes = codes
+        self._prompted = prompted
+        self._slips = slips
         self._prompts = prompts
         self._rng = rng
         self._sentences = Sentences(rng.getrandbits(32))
@@ -68,7 +77,7 @@ class Writer:
     def write(self, window: Window) -> Sample:
         """Return what the model must write for a window."""
         sample = Sample()
-        if self._rng.random() < 0.25:
+        if self._rng.random() < self._prompted:
             self._write_prompt(sample)
         sample.add(self._codes.start, learned=False)
         timed = self._rng.random() < 0.68
@@ -131,7 +140,13 @@ class Writer:
             if segment.times is not None:
                 start, end = segment.times[number]
                 heard = (frame(start), max(frame(start) + 1, frame(end)))
-            sample.add(token, heard=heard)
+            sample.add(self._slip(token), heard=heard, said=token)
+
+    def _slip(self, token: int) -> int:
+        """Return the token or, seldom, another: what comes next must be heard, not guessed."""
+        if self._slips and self._rng.random() < self._slips:
+            return self._rng.randrange(self._codes.end)
+        return token
 
 
 def collate(windows: Sequence[Window], samples: Sequence[Sample], frames: int) -> Batch:

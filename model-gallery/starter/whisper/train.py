@@ -2,7 +2,8 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -22,43 +23,134 @@ POOL = 8
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A part of the training: its windows, their count in a batch, steps and learning rates."""
+class Kind:
+    """A kind of batches: seed, windows, their count, sentences of prompts, turns in a stage.
+
+    Shares: prompted is of windows with a prompt, slips of words that are fed wrong.
+    """
 
     name: str
     plan: Plan
     size: int
+    prompts: tuple[int, ...]
+    padded: bool = False
+    turns: int = 1
+    prompted: float = 0.25
+    slips: float = 0.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training: kinds of batches that take turns, steps and learning rates.
+
+    At last the attention to the frames of a word is made even.
+    """
+
+    name: str
     steps: int
     rates: Rates
-    prompts: tuple[int, ...] = (1, 1, 2, 3)
-    padded: bool = False
+    kinds: tuple[Kind, ...]
+    even: bool = False
 
 
-SHORT = Stage("short", Plan(5.0, 2, 0.05, 0.04), 16, 2600, Rates(1.0, 0.1))
-WIDE = Stage("wide", Plan(10.0, 5, 0.3, 0.04, 0.2), 8, 500, Rates(0.6, 0.3), (1, 1, 2, 4))
-FULL = Stage(
-    "full", Plan(30.0, 12, 0.5, 0.05, 0.35), 4, 900, Rates(0.6, 0.0), (1, 2, 4, 10, 30), padded=True
+LONG_PROMPTS = (1, 2, 4, 10, 30)
+TO_THE_END = Plan(30.0, 12, 0.5, 0.05, 0.35)
+
+SHORT = Stage(
+    "short", 2600, Rates(1.0, 0.1), (Kind("short", Plan(5.0, 2, 0.05, 0.04), 16, (1, 1, 2, 3)),)
 )
-LAST = Stage(
-    "last", Plan(30.0, 12, 0.5, 0.05, 0.35), 4, 900, Rates(0.5, 0.0), (1, 2, 4, 10, 30), padded=True
+WIDE = Stage(
+    "wide", 500, Rates(0.6, 0.3), (Kind("wide", Plan(10.0, 5, 0.3, 0.04, 0.2), 8, (1, 1, 2, 4)),)
+)
+FULL = Stage("full", 900, Rates(0.6, 0.0), (Kind("full", TO_THE_END, 4, LONG_PROMPTS, True),))
+MIXED = Stage(
+    "mixed",
+    3000,
+    Rates(1.0, 0.0),
+    (
+        Kind("last short", Plan(6.0, 3, 0.1, 0.04, 0.4), 16, (1, 1, 2, 3), turns=5),
+        Kind("last full", TO_THE_END, 4, LONG_PROMPTS, padded=True),
+    ),
+)
+FREE = Stage(
+    "free",
+    2700,
+    Rates(0.6, 0.0),
+    (
+        Kind(
+            "free short",
+            Plan(6.0, 3, 0.1, 0.04, 0.5, spliced=0.5),
+            16,
+            (1, 1, 2, 3),
+            turns=4,
+            slips=0.05,
+        ),
+        Kind(
+            "free full",
+            replace(TO_THE_END, spliced=0.4),
+            4,
+            (1, 3, 10, 30, 30),
+            padded=True,
+            turns=2,
+            prompted=0.5,
+            slips=0.03,
+        ),
+    ),
+    even=True,
+)
+PROMPTED = Stage(
+    "prompted",
+    700,
+    Rates(0.35, 0.0),
+    (
+        Kind(
+            "prompted short",
+            Plan(6.0, 3, 0.1, 0.04, 0.5, spliced=0.3),
+            16,
+            (1, 4, 10, 30, 30),
+            turns=3,
+            prompted=0.6,
+            slips=0.02,
+        ),
+        Kind(
+            "prompted full",
+            replace(TO_THE_END, spliced=0.3),
+            4,
+            (1, 4, 10, 30, 30),
+            padded=True,
+            prompted=0.6,
+            slips=0.02,
+        ),
+    ),
+    even=True,
 )
 ESPEAK_CLIPS = 7000
 VOICE_CLIPS = 2500
 
 
-def batches(stage: Stage, clips: Sequence[Clip], codes: Codes, seed: int) -> Iterator[Batch]:
-    """Make batches without end; windows of like length come together."""
-    rng = Random(f"{seed} {stage.name}")
-    composer, writer = Composer(clips, rng), Writer(codes, rng, stage.prompts)
+def batches(kind: Kind, clips: Sequence[Clip], codes: Codes, seed: int) -> Iterator[Batch]:
+    """Make batches of a kind without end; windows of like length come together."""
+    rng = Random(f"{seed} {kind.name}")
+    composer, writer = (
+        Composer(clips, rng),
+        Writer(codes, rng, kind.prompts, kind.prompted, kind.slips),
+    )
     while True:
-        pool = [composer.window(stage.plan) for _ in range(stage.size * POOL)]
+        pool = [composer.window(kind.plan) for _ in range(kind.size * POOL)]
         pool.sort(key=lambda window: len(window.sound))
-        places = list(range(0, len(pool), stage.size))
+        places = list(range(0, len(pool), kind.size))
         rng.shuffle(places)
         for place in places:
-            windows = pool[place : place + stage.size]
-            frames = LAST_TIME if stage.padded else frames_for(windows)
+            windows = pool[place : place + kind.size]
+            frames = LAST_TIME if kind.padded else frames_for(windows)
             yield collate(windows, [writer.write(window) for window in windows], frames)
+
+
+def take_turns(stage: Stage, streams: Sequence[Iterator[Batch]]) -> Iterator[Batch]:
+    """Yield batches of the kinds of a stage, each as often as it has turns."""
+    while True:
+        for kind, stream in zip(stage.kinds, streams, strict=True):
+            yield from islice(stream, kind.turns)
 
 
 def perform(
@@ -68,8 +160,15 @@ def perform(
     done = keep / f"{stage.name}.pt"
     if not done.exists():
         torch.manual_seed(seed)
-        stream = batches(stage, clips, codes, seed)
-        learn(model, stream, stage.steps, stage.rates, keep / f"{stage.name}-part.pt")
+        streams = [batches(kind, clips, codes, seed) for kind in stage.kinds]
+        learn(
+            model,
+            take_turns(stage, streams),
+            stage.steps,
+            stage.rates,
+            stage.even,
+            keep / f"{stage.name}-part.pt",
+        )
         torch.save(model.state_dict(), done)
     model.load_state_dict(torch.load(done))
     say(f"stage {stage.name} done")
@@ -88,7 +187,7 @@ def train(out: Path, keep: Path, voice: Path, seed: int) -> None:
     for stage in (SHORT, WIDE):
         perform(stage, model, clips, codes, seed, keep)
     clips += voice_clips(StarterVoice(voice), VOICE_CLIPS, seed + 1)
-    for stage in (FULL, LAST):
+    for stage in (FULL, MIXED, FREE, PROMPTED):
         perform(stage, model, clips, codes, seed, keep)
     write_folder(out, model, tokenizer, "float32")
 

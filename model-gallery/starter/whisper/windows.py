@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .clips import FRAME_SECONDS, UNKNOWN, Clip
 from .sound import RATE, Sound, noise
+from .splices import splice
 
 SHORTEST_CUT = 0.06
 
@@ -38,7 +39,8 @@ class Window:
 class Plan:
     """How windows are made: greatest length, greatest count of clips, and shares.
 
-    The shares are of windows that are full to the end, without speech, and with one clip.
+    The shares are of windows that are full to the end, without speech, and with one clip, and of
+    clips that are spliced.
     """
 
     seconds: float
@@ -46,6 +48,7 @@ class Plan:
     fill: float
     silent: float
     single: float = 0.0
+    spliced: float = 0.0
 
 
 class Composer:
@@ -78,7 +81,7 @@ class Composer:
         placed: list[tuple[Clip, float]] = []
         moment, end = self._lead(plan), 0.0
         while len(placed) < wanted and moment < plan.seconds:
-            clip = self._rng.choice(self._clips)
+            clip = self._choose(plan)
             late = moment + len(clip.sound) / RATE > plan.seconds
             if late and placed and not fill:
                 break
@@ -88,6 +91,11 @@ class Composer:
         if fill:
             return placed, plan.seconds
         return placed, max(end, 0.2) + self._rng.choice((0.0, 0.05, 0.3, 1.0)) * self._rng.random()
+
+    def _choose(self, plan: Plan) -> Clip:
+        if plan.spliced and self._rng.random() < plan.spliced:
+            return splice(self._clips, self._rng)
+        return self._rng.choice(self._clips)
 
     def _lead(self, plan: Plan) -> float:
         chance = self._rng.random()
