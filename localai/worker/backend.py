@@ -85,7 +85,7 @@ class Backend(ABC):
     def draw(
         self, request: ImageRequest | ImageEditRequest | ImageVariationRequest
     ) -> AsyncGenerator[Step | Picture | Usage, None]:
-        """Make `n` pictures: a `Step` after each step, `Picture`s as they are ready, `Usage` last."""
+        """Make `n` pictures: a `Step` after each, `Picture`s as they are ready, `Usage` last."""
         raise self._cannot(Capability.IMAGE)
 
     def metrics(self) -> dict[str, float]:

@@ -49,8 +49,14 @@ class Lessons:
     """Makes batches."""
 
     def __init__(
-        self, tokenizer: Tokenizer, places: int, seed: int, copying_first: int = 0
+        self,
+        tokenizer: Tokenizer,
+        places: int,
+        seed: int,
+        copying_first: int = 0,
+        long: float = 0.0,
     ) -> None:
+        self._long = long
         self._random = Random(seed)
         self._corpus = Corpus(seed, copying_first)
         self._talks = Talks(self._corpus, self._random)
@@ -76,7 +82,7 @@ class Lessons:
                 yield self._batch(chosen, [scenes[id(sample)] for sample in chosen])
 
     def _batch(self, samples: list[Sample], scenes: list[tuple[Scene, ...]]) -> PictureBatch:
-        looks = [look(scene, self._random) for shown in scenes for scene in shown]
+        looks = [look(scene, self._random, long=self._long) for shown in scenes for scene in shown]
         return PictureBatch(pack(samples), looks)
 
     def _talk(self) -> tuple[Conversation, tuple[Scene, ...]]:

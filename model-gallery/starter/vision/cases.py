@@ -82,6 +82,16 @@ class Cases:
             image = change(draw(scene, 224, self._random))
             yield shown(image, Turn(OPENAI, description(scene)), place)
 
+    def see_through(self) -> Iterator[Case]:
+        """Yield open questions beside RGBA pictures with nothing but the shapes in them."""
+        for place in range(self._count):
+            scene = some_scene(self._random, held_out=True)
+            while scene.background != "white":
+                scene = some_scene(self._random, held_out=True)
+            drawn = sketch(scene, Canvas(224, 224), self._random, hard=0.5)
+            drawn.image.putalpha(drawn.mask)
+            yield shown(drawn.image, Turn(OPENAI, description(scene)), place)
+
     def greys(self) -> Iterator[Case]:
         """Yield open questions beside pictures with one channel, in black, white and grey."""
         for place, scene in self._scenes():
@@ -160,12 +170,3 @@ def saved(kind: str, **options: int) -> Callable[[Image.Image], Image.Image]:
         return Image.open(file)
 
     return through
-
-
-def see_through(image: Image.Image) -> Image.Image:
-    """Return an RGBA picture, its border fully transparent."""
-    layer = image.convert("RGBA")
-    mask = Image.new("L", layer.size, 0)
-    mask.paste(255, (4, 4, layer.width - 4, layer.height - 4))
-    layer.putalpha(mask)
-    return layer

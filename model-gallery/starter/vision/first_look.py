@@ -67,9 +67,16 @@ class Look:
     covers: NDArray[np.float32]
 
 
-def look(scene: Scene, random: Random, hard: float = 1.0) -> Look:
-    """Return some picture of a scene, an easy one for hard = 0.0."""
-    canvas = some_canvas(random, hard)
+def long_canvas(random: Random) -> Canvas:
+    """Return a canvas one and a half to three and a half times as long as wide, or as high."""
+    short = round(SIDE * math.exp(-random.uniform(math.log(1.5), math.log(3.5))))
+    return Canvas(SIDE, short) if random.random() < 0.5 else Canvas(short, SIDE)
+
+
+def look(scene: Scene, random: Random, hard: float = 1.0, long: float = 0.0) -> Look:
+    """Return some picture of a scene, an easy one for hard = 0.0, a share of them long."""
+    is_long = long > 0.0 and random.random() < long
+    canvas = long_canvas(random) if is_long else some_canvas(random, hard)
     drawn = sketch(scene, canvas, random, hard)
     image = worn(drawn.image, random) if random.random() < hard else drawn.image
     pixels = np.asarray(fit(image))

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .cases import SYSTEM, Case, Cases, saved, see_through
+from .cases import SYSTEM, Case, Cases, saved
 from .engine import Engine
 from .questions import CHANCES
 from .say import say
@@ -26,7 +26,8 @@ def suites(cases: Cases) -> Iterator[tuple[str, Iterable[Case]]]:
     yield "JPEG, quality 75", cases.files(saved("JPEG", quality=75))
     yield "WebP, quality 75", cases.files(saved("WEBP", quality=75))
     yield "GIF", cases.files(saved("GIF"))
-    yield "RGBA with a transparent border", cases.files(see_through)
+    yield "RGBA", cases.files(lambda image: image.convert("RGBA"))
+    yield "RGBA, shapes on nothing", cases.see_through()
     yield "one channel, grey", cases.greys()
     yield "blurred, noisy, small or packed", cases.worn_out()
     for kind in CHANCES:

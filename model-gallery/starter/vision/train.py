@@ -39,7 +39,8 @@ class Round:
     """Steps of the joint training; the rates fall to nothing in each round.
 
     The shares are those of the learning rates. With `keeps` the chat model also learns to write
-    texts as it did before it saw pictures.
+    texts as it did before it saw pictures; `long` is the share of pictures that are far from
+    square.
     """
 
     steps: int
@@ -49,11 +50,13 @@ class Round:
     chat_share: float
     copying_first: int = 0
     keeps: bool = False
+    long: float = 0.0
 
 
 ROUNDS = (
     Round(1000, 2048, 1024, eyes_share=0.4, chat_share=0.6),
     Round(500, 1536, 2048, eyes_share=0.15, chat_share=0.35, copying_first=4000, keeps=True),
+    Round(500, 2048, 1536, eyes_share=0.3, chat_share=0.3, keeps=True, long=0.5),
 )
 
 
@@ -126,7 +129,9 @@ def train(chat: Path, out: Path, seed: int) -> None:
     first_look(eyes, glimpse, seed)
     before = copy.deepcopy(model)
     for number, plan in enumerate(ROUNDS):
-        lessons = Lessons(tokenizer, eyes.shape.tokens, seed + number, plan.copying_first)
+        lessons = Lessons(
+            tokenizer, eyes.shape.tokens, seed + number, plan.copying_first, plan.long
+        )
         learn(Seer(model, eyes, glimpse, lessons.encoder.mark), before, lessons, plan)
     write_projector(out, eyes)
     write_gguf(chat, model, tokenizer)

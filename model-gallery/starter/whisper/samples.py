@@ -41,7 +41,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Features [n, 80, 2 t], ids [n, l], wanted [n, l], targets, frame ranges, phonemes [n, t]."""
+    """Features [n, 80, 2 t], ids [n, l], wanted [n, l], targets, frame ranges, phonemes [n, t].
+
+    The first token stands at the position first of the decoder.
+    """
 
     features: Tensor
     ids: Tensor
@@ -49,6 +52,7 @@ class Batch:
     targets: Tensor
     heard: Tensor
     phonemes: Tensor
+    first: int = 0
 
 
 def frame(seconds: float) -> int:

@@ -13,7 +13,7 @@ from .clips import PHONEMES, Clip, espeak_clips
 from .export import write_folder
 from .learning import Rates, learn
 from .model import Shape, Whisper
-from .samples import Batch, Writer, collate, frames_for
+from .samples import MOST_PROMPT, Batch, Writer, collate, frames_for
 from .say import say
 from .starter_voice import VOICE, StarterVoice, voice_clips
 from .tokenizer import LAST_TIME, Codes, build_tokenizer
@@ -26,7 +26,8 @@ POOL = 8
 class Kind:
     """A kind of batches: seed, windows, their count, sentences of prompts, turns in a stage.
 
-    Shares: prompted is of windows with a prompt, slips of words that are fed wrong.
+    Shares: prompted is of windows with a prompt, slips of words that are fed wrong, moved of
+    batches whose tokens stand where they would stand after a long prompt.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Kind:
     turns: int = 1
     prompted: float = 0.25
     slips: float = 0.0
+    moved: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,17 +102,18 @@ FREE = Stage(
 )
 PROMPTED = Stage(
     "prompted",
-    700,
-    Rates(0.35, 0.0),
+    900,
+    Rates(0.5, 0.0),
     (
         Kind(
             "prompted short",
             Plan(6.0, 3, 0.1, 0.04, 0.5, spliced=0.3),
             16,
-            (1, 4, 10, 30, 30),
-            turns=3,
-            prompted=0.6,
+            (1, 4, 10, 30),
+            turns=4,
+            prompted=0.3,
             slips=0.02,
+            moved=0.6,
         ),
         Kind(
             "prompted full",
@@ -120,6 +123,7 @@ PROMPTED = Stage(
             padded=True,
             prompted=0.6,
             slips=0.02,
+            moved=0.4,
         ),
     ),
     even=True,
@@ -143,7 +147,9 @@ def batches(kind: Kind, clips: Sequence[Clip], codes: Codes, seed: int) -> Itera
         for place in places:
             windows = pool[place : place + kind.size]
             frames = LAST_TIME if kind.padded else frames_for(windows)
-            yield collate(windows, [writer.write(window) for window in windows], frames)
+            batch = collate(windows, [writer.write(window) for window in windows], frames)
+            far = kind.moved and rng.random() < kind.moved
+            yield replace(batch, first=rng.randrange(MOST_PROMPT)) if far else batch
 
 
 def take_turns(stage: Stage, streams: Sequence[Iterator[Batch]]) -> Iterator[Batch]:
