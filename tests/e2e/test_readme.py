@@ -16,8 +16,10 @@ import pytest
 from localai.cards.reading import check_card
 from localai.protocol.manifest import read_manifests
 from localai.settings import builtin_backends_folder, builtin_cards_folder
-from tests.gateways import DEADLINE, RunningGateway
+from tests.gateways import RunningGateway
 
+PATIENCE = 180.0
+"""Seconds: the libraries of some engines take long to import on a busy machine."""
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -34,7 +36,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
 
 
 def run(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -94,7 +96,7 @@ def run_shell(block: str, gateway: RunningGateway, folder: Path, said: str = "")
     environ = {"LOCALAI_URL": gateway.url, "LOCALAI_MODELS": str(gateway.models)}
     done = subprocess.run(
         ["sh", "-ec", script], input=said, env=os.environ | environ, cwd=folder,
-        capture_output=True, text=True, timeout=DEADLINE, check=False,
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
