@@ -23,7 +23,7 @@ from .model import (
 )
 from .prompts import prompt
 from .read import token_ids
-from .scenes import Scenes
+from .scenes import CountWeights, Scenes
 
 BATCH = 32
 RATE = 1e-3
@@ -74,9 +74,11 @@ class Average:
                 slow.lerp_(fast, moved)
 
 
-def make_album(model: Autoencoder, seed: int, number: int = PICTURES) -> Album:
+def make_album(
+    model: Autoencoder, seed: int, weights: CountWeights, number: int = PICTURES
+) -> Album:
     """Return random scenes, none of them held out, with the latents of their pictures."""
-    scenes = Scenes(Random(seed))
+    scenes = Scenes(Random(seed), weights)
     chosen = [scenes.next() for _ in range(number)]
     parts = [
         encode(model, scenes.pictures(chosen[start : start + 32], LEAST))

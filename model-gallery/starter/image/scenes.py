@@ -10,12 +10,13 @@ from torch import Tensor
 from .model import SIDE
 
 PLAIN_SHARE = 0.35
-COUNT_WEIGHTS = (0.26, 0.34, 0.40)
+CountWeights = tuple[float, float, float]
+COUNT_WEIGHTS: CountWeights = (0.26, 0.34, 0.40)
 
 
-def plain_scene(random: Random) -> Scene:
+def plain_scene(random: Random, weights: CountWeights) -> Scene:
     """Return a scene on the background that goes without saying."""
-    (count,) = random.choices(COUNTS, COUNT_WEIGHTS)
+    (count,) = random.choices(COUNTS, weights)
     colour = random.choice(list(COLOURS))
     background = "black" if colour == "white" else "white"
     return Scene(count, colour, random.choice(SHAPES), background)
@@ -24,8 +25,9 @@ def plain_scene(random: Random) -> Scene:
 class Scenes:
     """Draws scenes at random, none of them held out."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, weights: CountWeights = COUNT_WEIGHTS) -> None:
         self._random = random
+        self._weights = weights
         self._by_count = {
             count: [s for s in all_scenes() if s.count == count and not is_held_out(s)]
             for count in COUNTS
@@ -34,10 +36,10 @@ class Scenes:
     def next(self) -> Scene:
         """Return a scene; more than every third is on a plain white or black background."""
         if self._random.random() < PLAIN_SHARE:
-            scene = plain_scene(self._random)
+            scene = plain_scene(self._random, self._weights)
             if not is_held_out(scene):
                 return scene
-        (count,) = self._random.choices(COUNTS, COUNT_WEIGHTS)
+        (count,) = self._random.choices(COUNTS, self._weights)
         return self._random.choice(self._by_count[count])
 
     def pictures(self, scenes: list[Scene], least: float = 0.0) -> Tensor:

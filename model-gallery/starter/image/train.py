@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,11 +13,22 @@ from .diffuse import Reader, make_album, train_denoiser
 from .model import Autoencoder, Denoiser, denoiser, diffusers, schedule, transformers
 from .read import train_text_encoder
 from .say import say
+from .scenes import COUNT_WEIGHTS, CountWeights
 from .vocabulary import train_vocabulary
 
 AUTOENCODER_STEPS = 1000
 TEXT_STEPS = 500
-ROUNDS = (2250, 750, 1500, 1250)
+
+
+@dataclass(frozen=True)
+class Round:
+    """Steps of the denoiser at a rate that falls to nothing, and the shares of the counts."""
+
+    steps: int
+    weights: CountWeights = COUNT_WEIGHTS
+
+
+ROUNDS = (Round(2250), Round(750), Round(1500), Round(1250), Round(1900, (0.15, 0.25, 0.60)))
 
 
 def save(folder: Path, autoencoder: Autoencoder, reader: Reader, model: Denoiser) -> None:
@@ -73,11 +85,11 @@ def train(folder: Path, work: Path, seed: int) -> None:
     def keep(model: Denoiser) -> None:
         save(folder, autoencoder, reader, model)
 
-    for number, steps in enumerate(ROUNDS):
+    for number, plan in enumerate(ROUNDS):
         say(f"denoiser, round {number + 1}")
-        album = make_album(autoencoder, seed + 2 + 2 * number)
+        album = make_album(autoencoder, seed + 2 + 2 * number, plan.weights)
         start = denoiser if number == 0 else again(folder)
-        keep(train_denoiser(album, reader, start, steps, seed + 3 + 2 * number, keep))
+        keep(train_denoiser(album, reader, start, plan.steps, seed + 3 + 2 * number, keep))
 
 
 def again(folder: Path) -> Callable[[], Denoiser]:

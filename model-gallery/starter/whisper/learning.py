@@ -44,7 +44,7 @@ def losses(model: Whisper, batch: Batch, even: bool) -> Losses:
     """
     heard = model.encoder(batch.features)
     tokens = model.decoder.tokens()
-    hidden, weights = model.decoder(batch.ids, heard, tokens, batch.first)
+    hidden, weights = model.decoder(batch.ids, heard, tokens)
     scores = functional.linear(hidden[batch.wanted], tokens)
     spoken = model.phonemes(heard).flatten(0, 1)
     return Losses(

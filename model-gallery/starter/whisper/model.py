@@ -154,13 +154,9 @@ class Decoder(nn.Module):
         """Return the embeddings of all tokens."""
         return torch.cat([self.plain_tokens.weight, self.time_matrix(self.places)])
 
-    def forward(
-        self, ids: Tensor, heard: Tensor, tokens: Tensor, first: int
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, ids: Tensor, heard: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Return hidden states and the last layer's weights of the attention to the encoder."""
-        positions = self.embed_positions.weight
-        first = min(first, len(positions) - ids.shape[1])
-        hidden = functional.embedding(ids, tokens) + positions[first : first + ids.shape[1]]
+        hidden = functional.embedding(ids, tokens) + self.embed_positions.weight[: ids.shape[1]]
         for layer in self.layers:
             hidden, weights = layer(hidden, heard)
         return self.layer_norm(hidden), weights

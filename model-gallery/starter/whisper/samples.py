@@ -41,10 +41,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Features [n, 80, 2 t], ids [n, l], wanted [n, l], targets, frame ranges, phonemes [n, t].
-
-    The first token stands at the position first of the decoder.
-    """
+    """Features [n, 80, 2 t], ids [n, l], wanted [n, l], targets, frame ranges, phonemes [n, t]."""
 
     features: Tensor
     ids: Tensor
@@ -52,7 +49,6 @@ class Batch:
     targets: Tensor
     heard: Tensor
     phonemes: Tensor
-    first: int = 0
 
 
 def frame(seconds: float) -> int:

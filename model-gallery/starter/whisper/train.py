@@ -13,7 +13,7 @@ from .clips import PHONEMES, Clip, espeak_clips
 from .export import write_folder
 from .learning import Rates, learn
 from .model import Shape, Whisper
-from .samples import MOST_PROMPT, Batch, Writer, collate, frames_for
+from .samples import Batch, Writer, collate, frames_for
 from .say import say
 from .starter_voice import VOICE, StarterVoice, voice_clips
 from .tokenizer import LAST_TIME, Codes, build_tokenizer
@@ -26,8 +26,7 @@ POOL = 8
 class Kind:
     """A kind of batches: seed, windows, their count, sentences of prompts, turns in a stage.
 
-    Shares: prompted is of windows with a prompt, slips of words that are fed wrong, moved of
-    batches whose tokens stand where they would stand after a long prompt.
+    Shares: prompted is of windows with a prompt, slips of words that are fed wrong.
     """
 
     name: str
@@ -38,7 +37,6 @@ class Kind:
     turns: int = 1
     prompted: float = 0.25
     slips: float = 0.0
-    moved: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,34 +98,6 @@ FREE = Stage(
     ),
     even=True,
 )
-PROMPTED = Stage(
-    "prompted",
-    900,
-    Rates(0.5, 0.0),
-    (
-        Kind(
-            "prompted short",
-            Plan(6.0, 3, 0.1, 0.04, 0.5, spliced=0.3),
-            16,
-            (1, 4, 10, 30),
-            turns=4,
-            prompted=0.3,
-            slips=0.02,
-            moved=0.6,
-        ),
-        Kind(
-            "prompted full",
-            replace(TO_THE_END, spliced=0.3),
-            4,
-            (1, 4, 10, 30, 30),
-            padded=True,
-            prompted=0.6,
-            slips=0.02,
-            moved=0.4,
-        ),
-    ),
-    even=True,
-)
 ESPEAK_CLIPS = 7000
 VOICE_CLIPS = 2500
 
@@ -147,9 +117,7 @@ def batches(kind: Kind, clips: Sequence[Clip], codes: Codes, seed: int) -> Itera
         for place in places:
             windows = pool[place : place + kind.size]
             frames = LAST_TIME if kind.padded else frames_for(windows)
-            batch = collate(windows, [writer.write(window) for window in windows], frames)
-            far = kind.moved and rng.random() < kind.moved
-            yield replace(batch, first=rng.randrange(MOST_PROMPT)) if far else batch
+            yield collate(windows, [writer.write(window) for window in windows], frames)
 
 
 def take_turns(stage: Stage, streams: Sequence[Iterator[Batch]]) -> Iterator[Batch]:
@@ -193,7 +161,7 @@ def train(out: Path, keep: Path, voice: Path, seed: int) -> None:
     for stage in (SHORT, WIDE):
         perform(stage, model, clips, codes, seed, keep)
     clips += voice_clips(StarterVoice(voice), VOICE_CLIPS, seed + 1)
-    for stage in (FULL, MIXED, FREE, PROMPTED):
+    for stage in (FULL, MIXED, FREE):
         perform(stage, model, clips, codes, seed, keep)
     write_folder(out, model, tokenizer, "float32")
 
