@@ -25,7 +25,6 @@ from tests.starter_calls import RED_CIRCLE, STARTER
 
 MODEL = "starter-image"
 PROMPTS = STARTER / "image" / "held_out_prompts.yaml"
-ASKED = 40
 TIMEOUT = 180
 """Loading the libraries alone takes long on a busy machine."""
 
@@ -98,15 +97,14 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 
 
 def test_nearly_all_held_out_prompts_are_drawn_right(client: openai.OpenAI) -> None:
-    rows = yaml.safe_load(PROMPTS.read_text("utf-8"))
-    asked = random.Random(7).sample(rows, ASKED)
+    asked = yaml.safe_load(PROMPTS.read_text("utf-8"))[::3]
     wrong = []
     for number, row in enumerate(asked):
         scene = Scene(row["count"], row["colour"], row["shape"], row["background"])
         (image,) = pictures(generate(client, row["prompt"], seed=number))
         if (found := recognise(image)) != scene:
             wrong.append(f"{row['prompt']!r} -> {found}")
-    assert len(wrong) <= 0.1 * ASKED, wrong
+    assert len(wrong) <= 0.1 * len(asked), wrong
 
 
 async def test_default_of_every_name(async_client: openai.AsyncOpenAI) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -315,10 +314,8 @@ def test_giving_up_stops_the_engine_soon(gateway: RunningGateway, stream: bool) 
                 client.with_options(timeout=1.5).audio.transcriptions.create(
                     model="plain", file=audio
                 )
-    began = time.monotonic()
     eventually(lambda: figure("sequences_running") == 0, DEADLINE)
     assert figure("cancelled_total") == cancelled + 1
-    assert time.monotonic() - began < 15
     eventually(lambda: gateway.worker("plain")["running"] == 0, 5)
 
 
