@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
 
 _LOCK = "in-use"
 
@@ -19,13 +18,14 @@ class PrivateFolder:
     def __init__(self, parent: Path, kind: str) -> None:
         self._parent = parent
         self._kind = kind
-        self._own: tuple[Path, TextIO] | None = None
+        self._own: tuple[Path, list[int]] | None = None
         _sweep(parent, kind)
 
     @property
     def path(self) -> Path:
-        """The folder, readable by its owner alone."""
-        if self._own is None:
+        """The folder, readable by its owner alone; made anew where somebody has removed it."""
+        while self._own is None or not self._own[0].is_dir():
+            self.close()
             name = f"{self._kind}-{os.getpid()}-"
             folder = Path(tempfile.mkdtemp(prefix=name, dir=self._parent))
             self._own = folder, _lock(folder)
@@ -34,17 +34,23 @@ class PrivateFolder:
     def close(self) -> None:
         """Remove the folder with all that is in it."""
         if self._own is not None:
-            folder, lock = self._own
+            folder, locks = self._own
             shutil.rmtree(folder, ignore_errors=True)
-            lock.close()
+            for lock in locks:
+                os.close(lock)
             self._own = None
 
 
-def _lock(folder: Path) -> TextIO:
-    """Mark `folder` as in use for as long as this process lives, however it ends."""
-    lock = (folder / _LOCK).open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
+def _lock(folder: Path) -> list[int]:
+    """Mark `folder` as in use for as long as this process lives, however it ends.
+
+    Cleaners of the temp folder, as systemd-tmpfiles, pass over a folder that is itself locked.
+    """
+    marker = os.open(folder / _LOCK, os.O_WRONLY | os.O_CREAT, 0o600)
+    locks = [marker, os.open(folder, os.O_RDONLY)]
+    for lock in locks:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return locks
 
 
 def _sweep(parent: Path, kind: str) -> None:

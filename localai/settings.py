@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from localai.durations import Duration, format_duration
@@ -44,6 +44,14 @@ def _lower_case(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _check_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("should begin with http:// or https://")
+    return value
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Url = Annotated[str, AfterValidator(_check_url)]
 Folder = Annotated[Path, BeforeValidator(_expand_home)]
 OptionalFolder = Annotated[Folder | None, BeforeValidator(_none_if_empty)]
 Folders = Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(_split_folders)]
@@ -63,25 +71,29 @@ class Settings(BaseSettings):
     port: int = Field(
         default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one"
     )
+    public_url: Annotated[Url | None, BeforeValidator(_none_if_empty)] = Field(
+        default=None,
+        description="Address that callers use, where a proxy stands before the gateway",
+    )
     models: Folder = Field(
         default_factory=default_models_folder, description="Folder with your model cards"
     )
     backends: Folders = Field(
         default=(), description="More folders with backends, beside the built-in one"
     )
-    max_body_mib: float = Field(default=64, gt=0, description="Largest request body, in MiB")
-    max_upload_mib: float = Field(
+    max_body_mib: Finite = Field(default=64, gt=0, description="Largest request body, in MiB")
+    max_upload_mib: Finite = Field(
         default=2048, gt=0, description="Largest upload of audio or pictures, in MiB"
     )
     spool_dir: OptionalFolder = Field(
         default=None, description="Folder for uploads and generated files; else the temp folder"
     )
-    max_media_mib: float = Field(
+    max_media_mib: Finite = Field(
         default=64,
         gt=0,
         description="All pictures and audio that one chat refers to, together, in MiB",
     )
-    media_timeout: float = Field(
+    media_timeout: Finite = Field(
         default=30.0, gt=0, description="Seconds that fetching a picture or audio may take"
     )
     allow_private_media: bool = Field(
@@ -99,10 +111,10 @@ class Settings(BaseSettings):
     keep_alive: Duration = Field(
         default=300.0, description="How long an idle model stays loaded where its card does not say"
     )
-    drain_timeout: float = Field(
+    drain_timeout: Finite = Field(
         default=30.0, ge=0, description="Seconds that running calls may take to end after SIGTERM"
     )
-    load_cooldown: float = Field(
+    load_cooldown: Finite = Field(
         default=5.0,
         ge=0,
         description="Seconds a failed load is remembered; doubles each time, up to 5 minutes",
@@ -147,7 +159,7 @@ class Settings(BaseSettings):
     default_image_variation: str | None = Field(
         default=None, description="Model that varies pictures when a call names none"
     )
-    reload_interval: float = Field(
+    reload_interval: Finite = Field(
         default=1.0, gt=0, description="Seconds between two looks at the folders of cards"
     )
     lenient: bool = Field(

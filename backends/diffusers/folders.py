@@ -18,11 +18,9 @@ _LEFT_OUT = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A folder in diffusers' format: which pipeline it is for, and of which parts it is made."""
+    """A folder in diffusers' format: which pipeline it is for, and which weights it has."""
 
-    path: Path
     pipeline: str
-    parts: dict[str, str]
     variant: str | None
     """`fp16` where the weights exist only under that name."""
 
@@ -40,9 +38,7 @@ def read_folder(path: Path) -> ModelFolder:
         if isinstance(entry, list) and len(entry) == 2 and entry[1] and name not in _LEFT_OUT
     }
     variants = {_check_part(path, name, kind) for name, kind in parts.items()} - {""}
-    return ModelFolder(
-        path, str(index["_class_name"]), parts, "fp16" if "fp16" in variants else None
-    )
+    return ModelFolder(str(index["_class_name"]), "fp16" if "fp16" in variants else None)
 
 
 def _read_index(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from diffusers.loaders.single_file_utils import fetch_diffusers_config, load_sin
 
 from backends.diffusers.folders import INDEX, read_folder
 from backends.diffusers.options import Lora, Options
-from backends.diffusers.schedulers import scheduler_like
+from backends.diffusers.schedulers import scheduler_for
 from localai.errors import LoadFailed
 
 _NO_FILTER = {"safety_checker": None, "feature_extractor": None, "image_encoder": None}
@@ -24,7 +24,7 @@ def load_pipeline(path: Path, options: Options, device: str, dtype: torch.dtype)
     """
     pipeline = _read(path, options, dtype)
     if options.scheduler is not None:
-        pipeline.scheduler = scheduler_like(pipeline.scheduler, options.scheduler)
+        pipeline.scheduler = scheduler_for(pipeline, options.scheduler)
     home = path if path.is_dir() else path.parent
     for number, lora in enumerate(options.lora):
         _add_lora(pipeline, home, lora, f"lora{number}")
@@ -52,7 +52,8 @@ def choose_dtype(wanted: str, device: str) -> torch.dtype:
     if wanted != "auto":
         dtype: torch.dtype = getattr(torch, wanted)
         return dtype
-    if device == "cuda" and torch.cuda.is_bf16_supported():
+    # Older GPUs only emulate bfloat16, several times slower than they compute float16.
+    if device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16
     return torch.float32 if device == "cpu" else torch.float16
 

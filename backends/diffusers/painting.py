@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from PIL import Image, ImageChops
 
+from backends.diffusers.guidance import draws_away
 from backends.diffusers.orders import Order
-from backends.diffusers.pipelines import Pipelines, default_of, parameters
+from backends.diffusers.pipelines import Pipelines, parameters
+from backends.diffusers.previews import Previewer
 from backends.diffusers.prompts import PromptReader
 
 
@@ -33,27 +35,32 @@ class Painter:
     def __init__(self, pipelines: Pipelines, prompts: PromptReader) -> None:
         self._pipelines = pipelines
         self._prompts = prompts
+        self._previewer = Previewer()
 
     def paint(self, order: Order, watcher: Watcher) -> Image.Image:
         """Return the finished picture in the answer's size.
 
         Raises what the engine raises, memory errors too, and Interrupted as soon as the watcher
-        does.
+        does; `recover` has to be called then.
         """
         if order.strength == 0:
             return order.sources[0].image
         pipeline = self._pipelines.get(order.task)
         self._pipelines.place(pipeline)
-        asked = self._arguments(pipeline, order, watcher)
         with torch.inference_mode():
+            asked = self._arguments(pipeline, order, watcher)
             image = pipeline(**asked).images[0]
         return _finished(order, image)
 
+    def recover(self) -> None:
+        """Make the model ready for the next picture after one that was not finished.
+
+        To be called when the exception is gone: until then it holds the memory of its frames.
+        """
+        self._pipelines.recover()
+
     def _arguments(self, pipeline: Any, order: Order, watcher: Watcher) -> dict[str, Any]:
         known = parameters(pipeline)
-        guidance = order.guidance
-        if guidance is None:
-            guidance = default_of(pipeline, "guidance_scale") or 0.0
         width, height = order.canvas.drawn
         wanted: dict[str, Any] = {
             "width": width,
@@ -61,7 +68,7 @@ class Painter:
             "num_inference_steps": order.steps,
             "generator": torch.Generator("cpu").manual_seed(order.seed),
             "output_type": "pil",
-            "callback_on_step_end": _Callback(order, watcher),
+            "callback_on_step_end": _Callback(order, watcher, self._previewer),
             "guidance_scale": order.guidance,
             "strength": order.strength,
             **_pictures(order),
@@ -69,8 +76,9 @@ class Painter:
         wanted = {
             name: value for name, value in wanted.items() if name in known and value is not None
         }
+        is_guided = draws_away(pipeline, order.guidance)
         return wanted | self._prompts.arguments(
-            pipeline, order.prompt, order.negative_prompt, guidance
+            pipeline, order.prompt, order.negative_prompt, is_guided
         )
 
 
@@ -78,11 +86,11 @@ def _pictures(order: Order) -> dict[str, Any]:
     if not order.sources:
         return {}
     images = [order.canvas.prepare(source.image) for source in order.sources]
-    mask = order.sources[0].changeable
-    return {
-        "image": images if len(images) > 1 else images[0],
-        "mask_image": None if mask is None else order.canvas.prepare(mask),
-    }
+    pictures: dict[str, Any] = {"image": images if len(images) > 1 else images[0]}
+    if order.task == "inpaint":
+        mask = order.sources[0].changeable or Image.new("L", order.canvas.answered, 255)
+        pictures["mask_image"] = order.canvas.prepare(mask)
+    return pictures
 
 
 def _finished(order: Order, image: Image.Image) -> Image.Image:
@@ -99,9 +107,10 @@ def _finished(order: Order, image: Image.Image) -> Image.Image:
 class _Callback:
     """What a pipeline calls after each step: `callback_on_step_end` of diffusers."""
 
-    def __init__(self, order: Order, watcher: Watcher) -> None:
+    def __init__(self, order: Order, watcher: Watcher, previewer: Previewer) -> None:
         self._order = order
         self._watcher = watcher
+        self._previewer = previewer
         self._shown = 0
 
     def __call__(
@@ -111,22 +120,16 @@ class _Callback:
         done = step + 1
         self._watcher.on_step(done, total)
         if done in self._preview_steps(total):
-            self._watcher.on_preview(self._preview(pipeline, tensors["latents"]), self._shown)
-            self._shown += 1
+            self._show(pipeline, tensors["latents"])
         return {}
+
+    def _show(self, pipeline: Any, latents: torch.Tensor) -> None:
+        image = self._previewer.preview(pipeline, latents, self._order.canvas.drawn)
+        if image is not None:
+            self._watcher.on_preview(_finished(self._order, image), self._shown)
+            self._shown += 1
 
     def _preview_steps(self, total: int) -> set[int]:
         """Return after which steps a preview is due: evenly between the start and the end."""
         wanted = self._order.previews
         return {total * number // (wanted + 1) for number in range(1, wanted + 1)} - {0, total}
-
-    def _preview(self, pipeline: Any, latents: torch.Tensor) -> Image.Image:
-        if latents.ndim == 3:  # FLUX keeps its latents as rows of patches
-            width, height = self._order.canvas.drawn
-            latents = pipeline._unpack_latents(latents, height, width, pipeline.vae_scale_factor)
-        settings = pipeline.vae.config
-        shift = getattr(settings, "shift_factor", None) or 0.0
-        scaled = (latents[:1] / settings.scaling_factor + shift).to(pipeline.vae.dtype)
-        decoded = pipeline.vae.decode(scaled, return_dict=False)[0]
-        image: Image.Image = pipeline.image_processor.postprocess(decoded, output_type="pil")[0]
-        return _finished(self._order, image)

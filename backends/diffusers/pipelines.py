@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 from typing import Any, Literal
 
+import torch
 from diffusers import (
     AutoPipelineForImage2Image,
     AutoPipelineForInpainting,
@@ -13,6 +15,7 @@ from diffusers import (
 )
 
 from backends.diffusers.options import Options
+from backends.diffusers.schedulers import most_steps
 from localai.errors import InvalidRequest
 
 Task = Literal["draw", "edit", "inpaint"]
@@ -28,6 +31,8 @@ _DOES: dict[Task, str] = {
 }
 _COMPOSING = ("Flux2", "QwenImageEditPlus")
 """Families whose pipelines look at several pictures at once."""
+_FILLING = ("FluxFill",)
+"""Families without a U-Net that were trained to fill masks, and for nothing else."""
 
 
 class Pipelines:
@@ -39,6 +44,7 @@ class Pipelines:
         self._device = device
         self._made: dict[Task, Any] = {}
         self._placed: Any = None
+        self._vae_dtype = getattr(getattr(loaded, "vae", None), "dtype", None)
 
     def get(self, task: Task) -> Any:
         """Return the pipeline for `task`; raises InvalidRequest where the model has none."""
@@ -55,6 +61,33 @@ class Pipelines:
         else:
             pipeline.enable_sequential_cpu_offload(device=self._device)
         self._placed = pipeline
+
+    def recover(self) -> None:
+        """Undo what a picture left behind that was not finished.
+
+        Only a pipeline that ends normally takes its parts off the GPU again, and brings the
+        autoencoder back to its type.
+        """
+        if self._placed is not None:
+            self._placed.maybe_free_model_hooks()
+            self._placed = None
+        if self._vae_dtype is not None and self.loaded.vae.dtype != self._vae_dtype:
+            with torch.inference_mode():
+                self.loaded.vae.to(dtype=self._vae_dtype)
+
+    @property
+    def most_steps(self) -> int | None:
+        """How many steps a picture may have, None for as many as one likes."""
+        return most_steps(self.loaded.scheduler)
+
+    @property
+    def only_fills(self) -> bool:
+        """Whether the model was trained to fill masks, and for nothing else."""
+        unet, vae = (getattr(self.loaded, part, None) for part in ("unet", "vae"))
+        if unet is None or vae is None:
+            return type(self.loaded).__name__.startswith(_FILLING)
+        # It looks at the mask and at what the mask leaves of the picture, beside the latents.
+        return bool(unet.config.in_channels == 2 * vae.config.latent_channels + 1)
 
     @property
     def composes(self) -> bool:
@@ -90,14 +123,28 @@ class Pipelines:
 
     def _make(self, task: Task) -> Any:
         try:
-            made = _KINDS[task].from_pipe(self.loaded)
+            # A scheduler of its own, because some pipelines change the settings of theirs.
+            own = copy.deepcopy(self.loaded.scheduler)
+            made = _KINDS[task].from_pipe(self.loaded, scheduler=own)
         except ValueError:
-            name = type(self.loaded).__name__
-            raise InvalidRequest(
-                f"This model's {name} cannot {_DOES[task]}: choose another model.", param="model"
-            ) from None
+            if _task_of(self.loaded) != task:
+                raise self._cannot(task) from None
+            made = self.loaded
         made.set_progress_bar_config(disable=True)
         return made
+
+    def _cannot(self, task: Task) -> InvalidRequest:
+        name = type(self.loaded).__name__
+        return InvalidRequest(
+            f"This model's {name} cannot {_DOES[task]}: choose another model.", param="model"
+        )
+
+
+def _task_of(pipeline: Any) -> Task:
+    takes = parameters(pipeline)
+    if "mask_image" in takes:
+        return "inpaint"
+    return "edit" if "image" in takes else "draw"
 
 
 def parameters(pipeline: Any) -> dict[str, inspect.Parameter]:

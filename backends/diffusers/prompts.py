@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ class PromptReader:
     """Counts the tokens of prompts, and encodes those that are longer than one window.
 
     CLIP reads 77 tokens at a time. For Stable Diffusion 1 to XL a longer prompt is read in several
-    pieces, cut between words, and the denoiser looks at all of them.
+    pieces, cut between words where there are any, and the denoiser looks at all of them.
     """
 
     def __init__(self, loaded: Any) -> None:
@@ -46,25 +47,30 @@ class PromptReader:
             )
 
     def arguments(
-        self, pipeline: Any, prompt: str, negative: str | None, guidance: float
+        self, pipeline: Any, prompt: str, negative: str | None, is_guided: bool
     ) -> dict[str, Any]:
-        """Return how to hand a prompt to `pipeline`: as it is, or encoded piece by piece."""
+        """Return how to hand a prompt to `pipeline`: as it is, or encoded piece by piece.
+
+        `is_guided` tells whether it draws away from a negative prompt, which may be none.
+        """
         as_text: dict[str, Any] = {"prompt": prompt}
         if negative:
             as_text["negative_prompt"] = negative
         if not self._in_pieces or max(map(self.count, as_text.values())) <= self._most:
             return as_text
-        pieces, negatives = self._pieces(prompt), self._pieces(negative or "")
+        pieces = self._pieces(prompt)
+        # None is not the same as an empty one: some models replace it by zeros.
+        negatives: list[str | None] = [*self._pieces(negative)] if negative else [None]
         length = max(len(pieces), len(negatives))
         pieces += [""] * (length - len(pieces))
-        negatives += [""] * (length - len(negatives))
+        negatives += ["" if negative else None] * (length - len(negatives))
         encoded = [
             pipeline.encode_prompt(
                 prompt=piece,
                 device=pipeline._execution_device,
                 num_images_per_prompt=1,
-                do_classifier_free_guidance=guidance > 1,
-                negative_prompt=negative_piece if guidance > 1 else None,
+                do_classifier_free_guidance=is_guided,
+                negative_prompt=negative_piece,
             )
             for piece, negative_piece in zip(pieces, negatives, strict=True)
         ]
@@ -72,7 +78,7 @@ class PromptReader:
 
     def _pieces(self, prompt: str) -> list[str]:
         pieces, current = [], ""
-        for word in prompt.split():
+        for word in self._words(prompt):
             longer = f"{current} {word}".strip()
             if current and self.count(longer) > self._most:
                 pieces.append(current)
@@ -80,6 +86,22 @@ class PromptReader:
             else:
                 current = longer
         return [*pieces, current]
+
+    def _words(self, prompt: str) -> Iterator[str]:
+        """Give the words of a prompt; one beyond the window, as without spaces, in parts."""
+        for word in prompt.split():
+            if self.count(word) <= self._most:
+                yield word
+            else:
+                yield from self._parts(word)
+
+    def _parts(self, word: str) -> Iterator[str]:
+        start = 0
+        for end in range(1, len(word)):
+            if self.count(word[start : end + 1]) > self._most:
+                yield word[start:end]
+                start = end
+        yield word[start:]
 
 
 def _joined(encoded: list[Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from PIL import Image
 from backends.diffusers.memory import free_memory, is_out_of_memory, out_of_memory
 from backends.diffusers.orders import Order
 from backends.diffusers.painting import Interrupted, Painter, Watcher
+from localai.errors import OutOfMemory
 from localai.worker.results import Picture, Step
 
 Event = Step | Picture | Exception | None
@@ -72,29 +74,42 @@ class Studio:
         self.figures.running += 1
         try:
             failure = self._draw_all(job)
+        except Exception as error:  # not even the recovery went well; the caller has to hear of it
+            failure = error
         finally:
             self.figures.running -= 1
         job.tell(failure)
 
     def _draw_all(self, job: _Job) -> Exception | None:
         for order in job.orders:
-            try:
-                if job.left.is_set():
-                    raise Interrupted
-                image = self._painter.paint(order, self._watcher(job, order))
-            except Interrupted:
-                self.figures.cancelled += 1
-                return None
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    return error
-            else:
-                self.figures.pictures += 1
-                job.tell(Picture(image, order.index))
+            failure = self._draw_one(job, order)
+            if failure is None:
                 continue
-            # Outside of the handler: an exception holds the frames of the engine, and their memory.
-            free_memory()
-            return out_of_memory(*order.canvas.drawn)
+            if isinstance(failure, OutOfMemory):
+                free_memory()
+            self._painter.recover()
+            return None if isinstance(failure, Interrupted) else failure
+        return None
+
+    def _draw_one(self, job: _Job, order: Order) -> Exception | None:
+        """Draw one picture and return what went wrong, without the engine's frames.
+
+        An exception holds the frames it came through, and they hold the engine's memory.
+        """
+        try:
+            if job.left.is_set():
+                raise Interrupted
+            image = self._painter.paint(order, self._watcher(job, order))
+        except Interrupted:
+            self.figures.cancelled += 1
+            return Interrupted()
+        except Exception as error:
+            if is_out_of_memory(error):
+                return out_of_memory(*order.canvas.drawn)
+            traceback.clear_frames(error.__traceback__)
+            return error
+        self.figures.pictures += 1
+        job.tell(Picture(image, order.index))
         return None
 
     def _watcher(self, job: _Job, order: Order) -> Watcher:

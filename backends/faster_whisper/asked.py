@@ -9,6 +9,7 @@ from localai.errors import InvalidRequest
 from localai.protocol.audio import Chunking, TranscriptionRequest
 from localai.worker.languages import language_code, language_name
 
+from .model import MOST_BEFORE, text_tokens
 from .options import Options
 
 # What `server_vad` means where a caller leaves these out, as OpenAI's specification says.
@@ -50,15 +51,24 @@ class Asked:
 
 
 def read_request(
-    request: TranscriptionRequest, options: Options, *, translate: bool, multilingual: bool
+    request: TranscriptionRequest,
+    options: Options,
+    tokenizer: Any,
+    *,
+    translate: bool,
+    multilingual: bool,
 ) -> Asked:
-    """Return what `request` asks for; raises InvalidRequest for a language out of reach."""
+    """Return what `request` asks for.
+
+    Raises InvalidRequest for a language that the model of `tokenizer` lacks, and for more keywords
+    than it can keep in mind.
+    """
     return Asked(
         file=request.file,
         task="translate" if translate else "transcribe",
-        languages=_languages(request, multilingual=multilingual),
+        languages=_languages(request, tokenizer, multilingual=multilingual),
         prompt=request.prompt or None,
-        hotwords=", ".join(request.keywords or []) or None,
+        hotwords=_hotwords(request.keywords or [], tokenizer),
         temperature=request.temperature or None,
         times=request.wants_times(),
         words=request.wants_words(),
@@ -67,19 +77,34 @@ def read_request(
     )
 
 
-def _languages(request: TranscriptionRequest, *, multilingual: bool) -> list[str]:
+def _hotwords(keywords: list[str], tokenizer: Any) -> str | None:
+    joined = ", ".join(keywords).strip()
+    if (count := len(text_tokens(tokenizer, joined))) > MOST_BEFORE:
+        raise InvalidRequest(
+            f"The keywords are {count} tokens, and the model can keep {MOST_BEFORE} in mind: send "
+            "fewer.",
+            param="keywords",
+        )
+    return joined or None
+
+
+def _languages(request: TranscriptionRequest, tokenizer: Any, *, multilingual: bool) -> list[str]:
     said = [("language", request.language)] if request.language else []
     if not said:
         said = [("languages", language) for language in request.languages or []]
     codes = [_code(language, param) for param, language in said]
     if codes and not multilingual:
         if "en" not in codes:
-            raise InvalidRequest(
-                f"This model knows English only, not {language_name(codes[0]).title()}.",
-                param=said[0][0],
-            )
+            raise _out_of_reach("knows English only", codes[0], said[0][0])
         return ["en"]
+    for code in codes:
+        if tokenizer.token_to_id(f"<|{code}|>") is None:  # large-v3 was the first with Cantonese
+            raise _out_of_reach("knows other languages", code, said[0][0])
     return codes
+
+
+def _out_of_reach(known: str, code: str, param: str) -> InvalidRequest:
+    return InvalidRequest(f"This model {known}, not {language_name(code).title()}.", param=param)
 
 
 def _code(language: str, param: str) -> str:

@@ -30,7 +30,10 @@ _CONTAINERS = (
     "w64,wav,wv"
 )
 _SAFE = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+_RATES = range(1_000, 4_000_001)
+"""Samples a second of real recordings; the file decides what a rate beyond them costs in memory."""
 _DECODED_AT_ONCE = 500_000
+_SECONDS_AT_ONCE = 30
 _PAUSE = RATE // 2
 _STEP = RATE // 10
 
@@ -81,10 +84,10 @@ class Audio:
     def _blocks(self) -> Iterator[Samples]:
         # The parameters may change in the middle, as where streams were joined.
         for _, frames in itertools.groupby(self._frames(), key=_parameters):
-            resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
-            for frame in itertools.chain(_joined(frames), [None]):
-                for resampled in resampler.resample(frame):
-                    yield resampled.to_ndarray().reshape(-1).astype(np.float32) / 32768.0
+            try:
+                yield from _resampled(_joined(frames))
+            except av.error.FFmpegError:
+                raise _unreadable("has sound of a kind that cannot be converted") from None
 
     def _frames(self) -> Iterator[Any]:
         """Decode what can be decoded: of a damaged file, what is left of it."""
@@ -132,15 +135,48 @@ def _parameters(frame: Any) -> tuple[str, str, int]:
 
 
 def _joined(frames: Iterator[Any]) -> Iterator[Any]:
-    """Join frames, which are as short as 20 ms, so that there are fewer to resample."""
+    """Make frames, which may be as short as 20 ms or as long as the file, all of a good length."""
     fifo = AudioFifo()
     for frame in frames:
+        if frame.sample_rate not in _RATES:
+            raise _unreadable(f"has {frame.sample_rate} samples a second, which is no recording")
         frame.pts = None
         fifo.write(frame)
-        if fifo.samples >= _DECODED_AT_ONCE:
-            yield fifo.read()
+        yield from fifo.read_many(_length(frame))
     if fifo.samples:
         yield fifo.read()
+
+
+def _length(frame: Any) -> int:
+    # Resampled, a second takes the same memory whatever its rate was.
+    channels: int = frame.layout.nb_channels
+    return min(_DECODED_AT_ONCE // channels, _SECONDS_AT_ONCE * int(frame.sample_rate))
+
+
+def _resampled(frames: Iterator[Any]) -> Iterator[Samples]:
+    first = next(frames, None)
+    if first is None:
+        return
+    resampler = _resampler(first)
+    for frame in itertools.chain([first], frames, [None]):
+        for part in resampler.resample(frame):
+            channels = part.to_ndarray().reshape(-1, part.layout.nb_channels)
+            yield channels.mean(axis=1, dtype=np.float32) / np.float32(32768)
+
+
+def _resampler(frame: Any) -> AudioResampler:
+    """Return one that mixes the channels, or keeps those that FFmpeg has no rule for, as nine."""
+    layout = "mono" if _can_be_mixed(frame) else frame.layout
+    # Packed: PyAV reads more than eight planes from beyond its memory.
+    return AudioResampler(format="s16", layout=layout, rate=RATE)
+
+
+def _can_be_mixed(frame: Any) -> bool:
+    try:
+        AudioResampler(format="s16", layout="mono", rate=RATE).resample(frame)
+    except av.error.FFmpegError:
+        return False
+    return True
 
 
 def _quietest_place(samples: Samples) -> int:

@@ -19,7 +19,10 @@ _FILES = {
     "config.json": "the model's configuration",
     "tokenizer.json": "the tokenizer",
 }
+_MELS = "preprocessor_config.json"
 _TOKENS = ("<|endoftext|>", "<|startoftranscript|>", "<|startofprev|>", "<|notimestamps|>")
+MOST_BEFORE = 223
+"""Tokens that the decoder may know before it writes: half of its 448 positions are for its text."""
 
 
 class Stopped(Exception):
@@ -47,6 +50,20 @@ class Whisper(WhisperModel):  # type: ignore[misc]
             raise Stopped
         return super().encode(features)
 
+    def get_prompt(
+        self,
+        tokenizer: Any,
+        previous_tokens: list[int],
+        without_timestamps: bool = False,
+        prefix: str | None = None,
+        hotwords: str | None = None,
+    ) -> Any:
+        """Shorten the text so far to what the keywords leave, which keeps room for the answer."""
+        # faster-whisper admits MOST_BEFORE of each, which together fill the decoder.
+        room = MOST_BEFORE - len(text_tokens(self.hf_tokenizer, hotwords))
+        previous = previous_tokens[-room:] if room > 0 else []
+        return super().get_prompt(tokenizer, previous, without_timestamps, prefix, hotwords)
+
     def find_alignment(
         self, tokenizer: Any, text_tokens: Any, encoder_output: Any, num_frames: Any, *more: Any
     ) -> Any:
@@ -59,6 +76,13 @@ class Whisper(WhisperModel):  # type: ignore[misc]
             for tokens, result in zip(text_tokens, results, strict=True):
                 certainty.extend(zip(tokens, result.text_token_probs, strict=False))
         return super().find_alignment(tokenizer, text_tokens, encoder_output, num_frames, *more)
+
+
+def text_tokens(tokenizer: Any, text: str | None) -> list[int]:
+    """Return the tokens of a text as it stands behind other words."""
+    plain = f" {text.strip()}" if text and text.strip() else ""
+    tokens: list[int] = tokenizer.encode(plain, add_special_tokens=False).ids
+    return tokens
 
 
 def load_model(folder: Path, options: Options) -> Whisper:
@@ -79,10 +103,25 @@ def load_model(folder: Path, options: Options) -> Whisper:
         )
     except Exception as error:  # the tokenizer's errors are bare Exceptions
         raise LoadFailed(f"{folder} cannot be loaded as a Whisper model: {error}") from error
+    _check_tokenizer(folder, model)
+    _check_mels(folder, model)
+    return model
+
+
+def _check_tokenizer(folder: Path, model: Whisper) -> None:
     missing = [token for token in _TOKENS if model.hf_tokenizer.token_to_id(token) is None]
     if missing:
         raise LoadFailed(f"{folder / 'tokenizer.json'} is no Whisper tokenizer: no {missing[0]}.")
-    return model
+
+
+def _check_mels(folder: Path, model: Whisper) -> None:
+    """Without its file the engine takes 80 for granted, which the large models are not."""
+    wanted, made = model.model.n_mels, len(model.feature_extractor.mel_filters)
+    if made != wanted:
+        raise LoadFailed(
+            f"The model hears {wanted} mel bands, but {folder / _MELS} makes {made} (80 where the "
+            "file is missing): copy the one that belongs to the model."
+        )
 
 
 def _check_files(folder: Path) -> None:

@@ -88,6 +88,7 @@ class FasterWhisper(Backend):
         asked = read_request(
             request,
             self._options,
+            self._model.hf_tokenizer,
             translate=translate,
             multilingual=self._model.model.is_multilingual,
         )

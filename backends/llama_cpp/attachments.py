@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from backends.llama_cpp.engine.media import Piece, Projector
 from backends.llama_cpp.media_decoding import decode_picture, decode_recording
+from backends.llama_cpp.template import check_parts
 from localai.errors import InvalidRequest
 from localai.protocol.requests import ContentPart, Message
 
@@ -15,8 +16,12 @@ MEDIA_TYPES = frozenset({"image_url", "input_audio"})
 
 
 def media_of(messages: Sequence[Message]) -> Iterator[tuple[ContentPart, str]]:
-    """Yield the parts that are pictures or recordings, each with its name in errors."""
+    """Yield the parts that are pictures or recordings, each with its name in errors.
+
+    Raises InvalidRequest for parts that are neither media nor text.
+    """
     for number, message in enumerate(messages):
+        check_parts(message, number, beside=MEDIA_TYPES)
         if isinstance(message.content, list):
             for place, part in enumerate(message.content):
                 if part.type in MEDIA_TYPES:

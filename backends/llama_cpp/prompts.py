@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,6 +58,7 @@ class PromptWriter:
         for piece in marks.split(self._template.render(plain)):
             pieces += media[piece] if isinstance(piece, int) else self._tokens(piece)
         tokens, spans = spans_of(pieces)
+        _check_end(len(tokens), spans)
         prompt = self._checked(tokens, "messages")
         added = len(prompt) - len(tokens)  # the token that begins a text
         return Prompt(prompt, {start + added: span for start, span in spans.items()})
@@ -87,3 +88,14 @@ class PromptWriter:
         if not len(prompt):
             raise InvalidRequest(f"Invalid '{param}': there is nothing to answer.", param=param)
         return prompt
+
+
+def _check_end(length: int, spans: Mapping[int, Span]) -> None:
+    # The first token of an answer is chosen from what the model makes of the last one of text.
+    if any(start + span.count == length for start, span in spans.items()):
+        raise InvalidRequest(
+            "The prompt ends with a picture or recording, and the model answers only after text: "
+            "set `options.chat_template` in the card to a template that begins the answer, or send "
+            "text last.",
+            param="messages",
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -24,6 +24,7 @@ CHATML = (
 )
 """For files without a template: the form that most models know."""
 _PROBE = "probe"
+_TEXT_TYPES = frozenset({"text", "refusal"})
 
 Json = dict[str, Any]
 
@@ -79,7 +80,7 @@ class ChatTemplate:
             return False
 
     def _message(self, message: Message, number: int) -> Json:
-        _check_is_text(message, number)
+        check_parts(message, number)
         role: str = message.role
         if role == "developer" and not self._knows_developer:
             role = "system"
@@ -96,12 +97,13 @@ class ChatTemplate:
         return plain
 
 
-def _check_is_text(message: Message, number: int) -> None:
+def check_parts(message: Message, number: int, *, beside: Set[str] = frozenset()) -> None:
+    """Raise InvalidRequest for a part of message `number` that is no text, nor of `beside`."""
     if isinstance(message.content, list):
         for part_number, part in enumerate(message.content):
-            if part.type not in {"text", "refusal"}:
+            if part.type not in _TEXT_TYPES | beside:
                 raise InvalidRequest(
-                    f"This model reads text only; leave out the part of type '{part.type}'.",
+                    f"This model cannot read a part of type '{part.type}': leave it out.",
                     param=f"messages[{number}].content[{part_number}]",
                 )
 

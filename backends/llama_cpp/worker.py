@@ -115,7 +115,7 @@ class LlamaCpp(Backend):
             return
         await asyncio.to_thread(self._engine.stop)
         if self._projector is not None:
-            self._projector.close()
+            await asyncio.to_thread(self._projector.close)
         self._context.close()
         self._model.close()
 
@@ -196,7 +196,7 @@ class LlamaCpp(Backend):
         """Have all pictures and recordings encoded, one by one, so that a caller may leave."""
         for span in (span for prompt in prompts for span in prompt.spans.values()):
             assert self._projector is not None
-            await asyncio.to_thread(self._projector.fill, span)
+            await self._projector.fill(span)
 
     def _generations(
         self, prompts: Sequence[Prompt], request: Sampling, top: int | None

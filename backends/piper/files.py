@@ -4,32 +4,48 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
 from piper import PiperVoice
-from piper.config import PiperConfig
+from piper.config import PhonemeType, PiperConfig
 
 from backends.piper.options import Options
 from localai.errors import LoadFailed
 
 _INPUTS = {"input", "input_lengths", "scales"}
+_PINYIN_MODEL = Path("g2pW", "g2pw.onnx")
+"""Where Piper looks for it in a voice's folder."""
 
 
-def load_voice(path: Path, options: Options) -> PiperVoice:
+@dataclass(frozen=True, slots=True)
+class LoadedVoice:
+    """A voice, and what its two files call the language that it speaks."""
+
+    voice: PiperVoice
+    languages: list[str]
+    """espeak's name first, as `cmn`, then the description's, as `zh_CN` and `zh`."""
+
+
+def load_voice(path: Path, options: Options) -> LoadedVoice:
     """Return the voice of `path` and `path.json`; raises LoadFailed."""
     if not path.is_file():
         raise LoadFailed(f"There is no file {path}.")
-    config = _read_config(path.with_name(f"{path.name}.json"))
+    description = path.with_name(f"{path.name}.json")
+    values = _read_json(description)
+    config = _read_config(description, values)
+    _check_pinyin(path, config)
     session = _open_session(path, options)
     _check_inputs(path, session, config)
-    return PiperVoice(session=session, config=config)
+    voice = PiperVoice(session=session, config=config, download_dir=path.parent)
+    return LoadedVoice(voice, _languages(config, values))
 
 
-def _read_config(path: Path) -> PiperConfig:
+def _read_json(path: Path) -> Any:
     try:
-        values: Any = json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise LoadFailed(
             f"There is no file {path}: a Piper voice is two files, the model and this one beside "
@@ -37,12 +53,31 @@ def _read_config(path: Path) -> PiperConfig:
         ) from None
     except (OSError, ValueError) as error:
         raise LoadFailed(f"{path} cannot be read as JSON: {error}.") from None
+
+
+def _read_config(path: Path, values: Any) -> PiperConfig:
     try:
         return PiperConfig.from_dict(values)
     except KeyError as error:
         raise LoadFailed(f"{path} has no {error}: it is no description of a Piper voice.") from None
     except (AttributeError, TypeError, ValueError) as error:
         raise LoadFailed(f"{path} is no description of a Piper voice: {error}.") from None
+
+
+def _languages(config: PiperConfig, values: dict[str, Any]) -> list[str]:
+    said = values.get("language")
+    named = [said.get("code"), said.get("family")] if isinstance(said, dict) else []
+    return [config.espeak_voice, *(name for name in named if isinstance(name, str))]
+
+
+def _check_pinyin(path: Path, config: PiperConfig) -> None:
+    """Raise LoadFailed where Piper would fetch what it needs from the network."""
+    model = path.parent / _PINYIN_MODEL
+    if config.phoneme_type is PhonemeType.PINYIN and not model.is_file():
+        raise LoadFailed(
+            f"{path} reads Chinese with the model g2pW, but there is no file {model}: unpack "
+            f"Piper's g2pw.tar.gz into {model.parent}."
+        )
 
 
 def _open_session(path: Path, options: Options) -> onnxruntime.InferenceSession:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ class Phrase:
 
 def plain_text(text: str) -> str:
     """Return `text` without what Piper would not take as text: phoneme notation and NUL."""
-    return text.replace("\0", " ").replace("[[", "[ [")
+    return re.sub(r"\[(?=\[)", "[ ", text.replace("\0", " "))
 
 
 def phrases_of(sentences: Sequence[list[str]]) -> list[Phrase]:

@@ -80,8 +80,8 @@ class Piper(Backend):
         # A sound that the model has no symbol for is left out; that is no news for every call.
         logging.getLogger("piper").setLevel(logging.ERROR)
         importlib.import_module("localai.worker.speech_forms")  # else the first call waits for it
-        voice = load_voice(path, self._options)
-        self._language: str = voice.config.espeak_voice
+        loaded = load_voice(path, self._options)
+        voice, self._languages = loaded.voice, loaded.languages
         self._voices = Voices(
             voice.config.speaker_id_map,
             max(1, voice.config.num_speakers),
@@ -99,9 +99,9 @@ class Piper(Backend):
             raise LoadFailed(f"{path} does not speak: {type(error).__name__}: {error}.") from error
 
     def _check_language(self, wanted: str | None) -> None:
-        if wanted and _main_tag(wanted) != _main_tag(self._language):
+        if wanted and _main_tag(wanted) not in map(_main_tag, self._languages):
             raise InvalidRequest(
-                f"The voice of '{self.spec.name}' speaks '{self._language}', not '{wanted}'.",
+                f"The voice of '{self.spec.name}' speaks '{self._languages[0]}', not '{wanted}'.",
                 param="language",
             )
 

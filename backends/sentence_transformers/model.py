@@ -29,6 +29,7 @@ class TextModel:
         self.window = _window(network, options)
         self.vocabulary_size = len(self._tokenizer)
         self.frame = Frame.found(self._ids([_PROBE])[0], self._tokenizer(_PROBE)["input_ids"])
+        self.prefix = self._prefix()
         self.device = str(network.device)
 
     def tokenize(self, texts: list[str]) -> list[Tokens]:
@@ -43,6 +44,13 @@ class TextModel:
             found = self._network(features)["sentence_embedding"]
         vectors: NDArray[np.float32] = found.float().cpu().numpy()
         return vectors
+
+    def _prefix(self) -> Tokens:
+        """Return the tokens that the prompt is before a text."""
+        # Asked with a text, since some tokenizers take the blank between as part of its first word.
+        bare, prompted, alone = self._ids([_PROBE, self._prompt + _PROBE, self._prompt])
+        start = len(prompted) - len(bare)
+        return prompted[:start] if prompted[start:] == bare else alone
 
     def _ids(self, texts: list[str]) -> list[Tokens]:
         found: list[Tokens] = self._tokenizer(

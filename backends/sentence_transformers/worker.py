@@ -68,7 +68,7 @@ class SentenceTransformers(Backend):
 def _embedder(model: TextModel, options: Options) -> Embedder:
     limits = BatchLimits(options.max_batch, options.max_batch_tokens, is_padded=True)
     rule = LongInput(options.long_input, options.max_input)
-    return Embedder(model, limits, rule, normalize=options.normalize)
+    return Embedder(model, limits, rule, normalize=options.normalize, prefix=model.prefix)
 
 
 def _warm_up(model: TextModel) -> None:

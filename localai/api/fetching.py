@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+import threading
+from functools import cache
 from typing import TYPE_CHECKING
 
 from localai import __version__
@@ -15,51 +18,96 @@ if TYPE_CHECKING:
 
 _MOST_REDIRECTS = 5
 _PORTS = {"http": 80, "https": 443}
+_building = threading.Lock()
 
 
 class NotFetched(Exception):
     """Why a URL could not be fetched, as half a sentence."""
 
 
-async def fetch(url: str, settings: Settings, *, most_bytes: int) -> bytes:
+class Allowance:
+    """The bytes that what `param` refers to may still have, counted over all of its fetches."""
+
+    def __init__(self, settings: Settings, param: str) -> None:
+        self._most = settings.max_media_mib
+        self._left = int(settings.max_media_mib * 2**20)
+        self._param = param
+
+    def take(self, size: int) -> None:
+        """Count `size` bytes more; raises InvalidRequest when it is too much."""
+        self._left -= size
+        if self._left < 0:
+            raise InvalidRequest(
+                f"What '{self._param}' refers to is larger than {self._most:g} MiB in all; raise "
+                "LOCALAI_MAX_MEDIA_MIB to allow more.",
+                param=self._param,
+            )
+
+
+async def fetch(url: str, settings: Settings, allowance: Allowance) -> bytes:
     """Return what `url` points at.
 
     Each host's addresses are checked and one is used for the connection, so that a name cannot
     change its meaning in between; redirects are followed by hand, each checked again. Raises
-    NotFetched.
+    NotFetched, and InvalidRequest where it comes to more than `allowance`.
     """
-    import httpx2  # noqa: F401 - the first time takes long, which is not the other side's fault
-
+    # The first time takes long, which is not the other side's fault.
+    trusted = await asyncio.to_thread(_trusted)
     try:
         async with asyncio.timeout(settings.media_timeout):
-            return await _fetch(url, settings.allow_private_media, most_bytes)
+            return await _fetch(url, settings.allow_private_media, trusted, allowance)
     except TimeoutError:
         raise NotFetched(f"it took longer than {settings.media_timeout:g} s") from None
 
 
-async def _fetch(url: str, allow_private: bool, most_bytes: int) -> bytes:
+def _trusted() -> ssl.SSLContext:
+    with _building:  # many may want it at once the first time
+        return _tls_context()
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    """Return what checks certificates; it never changes, and building it takes long."""
     import httpx2
 
-    # A proxy of the environment would resolve the name once more, past our check.
-    async with httpx2.AsyncClient(trust_env=False, timeout=None) as client:
-        try:
-            for _ in range(_MOST_REDIRECTS + 1):
-                request = await _pinned_request(client, url, allow_private)
-                response = await client.send(request, stream=True)
-                try:
-                    if not response.has_redirect_location:
-                        return await _read(response, most_bytes)
-                    url = str(httpx2.URL(url).join(response.headers["location"]))
-                finally:
-                    await response.aclose()
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise NotFetched(str(error) or type(error).__name__) from None
+    return httpx2.create_ssl_context(trust_env=False)
+
+
+async def _fetch(
+    url: str, allow_private: bool, trusted: ssl.SSLContext, allowance: Allowance
+) -> bytes:
+    import httpx2
+
+    try:
+        for _ in range(_MOST_REDIRECTS + 1):
+            request = await _pinned_request(url, allow_private)
+            content, location = await _ask(request, trusted, allowance)
+            if location is None:
+                return content
+            url = str(httpx2.URL(url).join(location))
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise NotFetched(str(error) or type(error).__name__) from None
     raise NotFetched(f"it is redirected more than {_MOST_REDIRECTS} times")
 
 
-async def _pinned_request(
-    client: httpx2.AsyncClient, url: str, allow_private: bool
-) -> httpx2.Request:
+async def _ask(
+    request: httpx2.Request, trusted: ssl.SSLContext, allowance: Allowance
+) -> tuple[bytes, str | None]:
+    """Return the body, or where else to look for it."""
+    import httpx2
+
+    # A proxy of the environment would resolve the name once more, past our check.
+    async with httpx2.AsyncClient(verify=trusted, trust_env=False, timeout=None) as client:
+        response = await client.send(request, stream=True)
+        try:
+            if response.has_redirect_location:
+                return b"", response.headers["location"]
+            return await _read(response, allowance), None
+        finally:
+            await response.aclose()
+
+
+async def _pinned_request(url: str, allow_private: bool) -> httpx2.Request:
     """Return a GET to one checked address, with the name for `Host` and for the certificate."""
     import httpx2
 
@@ -72,16 +120,19 @@ async def _pinned_request(
     headers = {
         "host": target.netloc.decode("ascii"),
         "user-agent": f"localai/{__version__}",
+        "accept": "*/*",
         "accept-encoding": "identity",  # a small body must not unpack into a large one
     }
     pinned = target.copy_with(host=str(address), username="", password="")
     extensions = {"sni_hostname": target.raw_host.decode("ascii")}
-    return client.build_request("GET", pinned, headers=headers, extensions=extensions)
+    return httpx2.Request("GET", pinned, headers=headers, extensions=extensions)
 
 
 async def _choose(target: httpx2.URL, allow_private: bool) -> Address:
+    # The same spelling as in `Host` and for the certificate: Python's own is an older IDNA.
+    host = target.raw_host.decode("ascii")
     try:
-        addresses = await resolve_host(target.host, target.port or _PORTS[target.scheme])
+        addresses = await resolve_host(host, target.port or _PORTS[target.scheme])
     except (OSError, UnicodeError):
         raise NotFetched(f"the host '{target.host}' has no address") from None
     if not allow_private and not all(map(is_public, addresses)):
@@ -92,16 +143,15 @@ async def _choose(target: httpx2.URL, allow_private: bool) -> Address:
     return addresses[0]
 
 
-async def _read(response: httpx2.Response, most_bytes: int) -> bytes:
+async def _read(response: httpx2.Response, allowance: Allowance) -> bytes:
     if response.status_code != 200:
         raise NotFetched(f"the server answered {response.status_code}")
     if response.headers.get("content-encoding", "identity") != "identity":
         raise NotFetched("the server sent it compressed, which was not asked for")
     content = bytearray()
     async for chunk in response.aiter_raw():
+        allowance.take(len(chunk))
         content += chunk
-        if len(content) > most_bytes:
-            raise NotFetched(f"it is larger than {most_bytes / 2**20:g} MiB")
     return bytes(content)
 
 

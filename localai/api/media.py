@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
-from localai.api.fetching import NotFetched, fetch, refusal
+from localai.api.fetching import Allowance, NotFetched, fetch, refusal
 from localai.errors import InvalidRequest
 from localai.settings import Settings
 
@@ -60,24 +60,20 @@ def media_type_of(content: bytes) -> str | None:
 
 
 async def fetch_media(
-    settings: Settings, url: str, *, param: str, kind: Kind, most_bytes: int | None = None
+    settings: Settings, url: str, *, param: str, kind: Kind, allowance: Allowance | None = None
 ) -> Media:
     """Return the picture or audio that `url`, a data URI or an http(s) address, leads to.
 
-    Raises InvalidRequest that says why not: malformed, not fetched, too large, another kind.
+    Raises InvalidRequest that says why not: malformed, not fetched, more than `allowance`, which
+    several fetches may share, or of another kind.
     """
-    most = int(settings.max_media_mib * 2**20) if most_bytes is None else most_bytes
+    allowance = allowance or Allowance(settings, param)
     if url[:5].lower() == "data:":
         content = _decode_data_uri(url, param)
-        if len(content) > most:
-            raise InvalidRequest(
-                f"'{param}' is larger than {most / 2**20:g} MiB; raise LOCALAI_MAX_MEDIA_MIB to "
-                "allow more.",
-                param=param,
-            )
+        allowance.take(len(content))
     else:
         try:
-            content = await fetch(url, settings, most_bytes=most)
+            content = await fetch(url, settings, allowance)
         except NotFetched as reason:
             raise refusal(reason, param) from None
     return check_kind(content, param=param, kind=kind)

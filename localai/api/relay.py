@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -22,6 +22,7 @@ from localai.protocol import sse
 from localai.protocol.asgi import CALLER_GONE, CLIENT_GONE, CallerGone, watch_caller
 
 Headers = list[tuple[bytes, bytes]]
+Rewrite = Callable[[bytes], Awaitable[bytes]]
 _KEPT_HEADERS = frozenset(
     {
         b"cache-control", b"content-type", b"retry-after", b"x-accel-buffering",
@@ -53,7 +54,7 @@ class Relay(Response):
         extra_headers: Headers,
         *,
         files: CallFiles | None = None,
-        rewrite: Callable[[bytes], bytes] | None = None,
+        rewrite: Rewrite | None = None,
     ) -> None:
         """Ask with POST, or with GET where `body` is None.
 
@@ -94,7 +95,7 @@ class _Exchange:
         record: Record,
         send: Send,
         extra: Headers,
-        rewrite: Callable[[bytes], bytes] | None,
+        rewrite: Rewrite | None,
     ) -> None:
         self._worker = worker
         self._record = record
@@ -128,7 +129,7 @@ class _Exchange:
         if usage := _USAGE.search(body, max(0, len(body) - _USAGE_AT_MOST)):
             self._record.usage = int(usage[1]), int(usage[2] or 0)
         if self._rewrite is not None and response.status == 200:
-            body = self._rewrite(body)
+            body = await self._rewrite(body)
         await self._start(response, (b"content-length", str(len(body)).encode()))
         await self._send({"type": "http.response.body", "body": body})
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from localai.errors import ConfigError
+from localai.errors import CapacityError, ConfigError
 from localai.private_folder import PrivateFolder
 
 
@@ -30,7 +30,7 @@ class Spool:
     @contextmanager
     def call_files(self) -> Iterator[CallFiles]:
         """Give a folder for one call; removed when the block fails, else who answers closes it."""
-        files = CallFiles(self._folder.path / str(next(self._numbers)))
+        files = CallFiles(self.folder(str(next(self._numbers))))
         try:
             yield files
         except BaseException:
@@ -38,10 +38,11 @@ class Spool:
             raise
 
     def folder(self, name: str) -> Path:
-        """Return a folder that lives as long as the gateway."""
-        path = self._folder.path / name
-        path.mkdir(mode=0o700, exist_ok=True)
-        return path
+        """Return where a folder may be made, which lives as long as the gateway at most."""
+        try:
+            return self._folder.path / name
+        except OSError as error:
+            raise no_room(error) from error
 
     def close(self) -> None:
         """Remove everything."""
@@ -62,12 +63,31 @@ class CallFiles:
         return path, path.open("xb")
 
     def write(self, content: bytes) -> Path:
-        """Return the path of a new file with `content`."""
-        path, file = self.create()
-        with file:
-            file.write(content)
+        """Return the path of a new file with `content`; raises CapacityError without room."""
+        path = self._folder / str(next(self._numbers))
+        write_whole(path, content)
         return path
 
     def close(self) -> None:
         """Remove all files."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a new file; where there is no room for it, leave none and raise CapacityError."""
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(content)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise no_room(error) from error
+
+
+def no_room(error: OSError) -> CapacityError:
+    """Return the 503 for a file that could not be written."""
+    return CapacityError(
+        f"The gateway cannot keep the file: {error.strerror}. Free some space, or set "
+        "LOCALAI_SPOOL_DIR to a folder that has more.",
+        code="upload_not_stored",
+    )

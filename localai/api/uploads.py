@@ -6,6 +6,7 @@ Parsing is the library `multipart`'s, which takes bytes as they come and has lim
 from __future__ import annotations
 
 import asyncio
+import codecs
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,15 @@ from typing import Any, BinaryIO
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from starlette.requests import Request
 
-from localai.api.spool import CallFiles
-from localai.errors import BodyTooLarge, CapacityError, InvalidRequest
+from localai.api.spool import CallFiles, no_room
+from localai.errors import BodyTooLarge, InvalidRequest
 
 _MOST_PARTS = 512
 _LONGEST_FIELD = 1024 * 1024
+_MOST_TEXT = 4 * _LONGEST_FIELD
+"""All fields together: they are kept in memory, where files are not."""
+_CHARSETS = frozenset({"utf-8", "ascii", "iso8859-1", "cp1252", "utf-16"})
+"""As Python calls them; some of its others take minutes for a megabyte."""
 _NESTED = re.compile(r"([^\[\]]+)\[([^\[\]]*)\]")
 _FILE_NAMES = frozenset({"file", "image", "mask"})
 """Parts that are files whatever their heads say: some clients give them no name and no type."""
@@ -26,10 +31,9 @@ _FILE_NAMES = frozenset({"file", "image", "mask"})
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A file of the form: where it is, and what the client called it."""
+    """A file of the form: where it is, and how many bytes it has."""
 
     path: Path
-    name: str
     size: int
 
 
@@ -49,6 +53,8 @@ class Form:
             inner = self.fields.setdefault(nested[1], {})
             if not isinstance(inner, dict):
                 raise _mixed(nested[1])
+            if nested[2] in inner:
+                raise InvalidRequest(f"The form has '{name}' twice: send it once.", param=name)
             inner[nested[2]] = value
         else:
             several = self.fields.setdefault(nested[1], [])
@@ -91,7 +97,8 @@ class Form:
 async def read_form(request: Request, files: CallFiles, most_bytes: int) -> Form:
     """Return the form that `request` carries; its files are written into `files`.
 
-    Raises InvalidRequest for what is no multipart form, BodyTooLarge beyond `most_bytes`.
+    Raises InvalidRequest for what is no multipart form, BodyTooLarge beyond `most_bytes` and for
+    more text than one call can have use for.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != "multipart/form-data" or not options.get("boundary"):
@@ -108,7 +115,7 @@ async def read_form(request: Request, files: CallFiles, most_bytes: int) -> Form
     except MultipartError as error:
         raise InvalidRequest(f"The form cannot be read: {error}.") from None
     except OSError as error:
-        raise _no_room(error) from error
+        raise no_room(error) from error
     finally:
         reader.close()
     return reader.form
@@ -140,6 +147,7 @@ class _FormReader:
         self._files = files
         self._segment: MultipartSegment | None = None
         self._text = bytearray()
+        self._text_size = 0
         self._file: tuple[Path, BinaryIO] | None = None
 
     def take(self, event: MultipartSegment | bytearray | bytes | None) -> None:
@@ -153,9 +161,15 @@ class _FormReader:
         elif self._file is not None:
             self._file[1].write(event)
         else:
-            self._text += event
-            if len(self._text) > _LONGEST_FIELD:
-                raise InvalidRequest("A field of the form is longer than 1 MiB.")
+            self._take_text(event)
+
+    def _take_text(self, piece: bytearray | bytes) -> None:
+        self._text += piece
+        self._text_size += len(piece)
+        if len(self._text) > _LONGEST_FIELD:
+            raise InvalidRequest("A field of the form is longer than 1 MiB.")
+        if self._text_size > _MOST_TEXT:
+            raise BodyTooLarge("The fields of the form are longer than 4 MiB together.")
 
     def close(self) -> None:
         if self._file is not None:
@@ -165,13 +179,12 @@ class _FormReader:
         segment = self._segment
         assert segment is not None
         if self._file is None:
-            self.form.add_field(segment.name or "", self._text.decode("utf-8", "replace"))
+            self.form.add_field(segment.name or "", _decoded(self._text, segment))
             return
         path, file = self._file
         size = file.tell()
         self.close()
-        uploaded = UploadedFile(path, segment.filename or "", size)
-        self.form.files.setdefault(_bare_name(segment), []).append(uploaded)
+        self.form.files.setdefault(_bare_name(segment), []).append(UploadedFile(path, size))
 
 
 def _bare_name(segment: MultipartSegment) -> str:
@@ -179,16 +192,21 @@ def _bare_name(segment: MultipartSegment) -> str:
     return (segment.name or "").partition("[")[0]
 
 
+def _decoded(text: bytearray, segment: MultipartSegment) -> str:
+    charset = segment.charset or "utf-8"
+    try:
+        if codecs.lookup(charset).name not in _CHARSETS:
+            raise LookupError(charset)
+        return text.decode(charset)
+    except (LookupError, ValueError):
+        raise InvalidRequest(
+            f"The field '{segment.name}' is not text in {charset}: send it in UTF-8.",
+            param=segment.name,
+        ) from None
+
+
 def _mixed(name: str) -> InvalidRequest:
     return InvalidRequest(f"The form has '{name}' in two shapes: send one.", param=name)
-
-
-def _no_room(error: OSError) -> CapacityError:
-    return CapacityError(
-        f"The gateway cannot keep the upload: {error.strerror}. Free some space, or set "
-        "LOCALAI_SPOOL_DIR to a folder that has more.",
-        code="upload_not_stored",
-    )
 
 
 def _too_large(most: int) -> BodyTooLarge:

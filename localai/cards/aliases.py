@@ -11,7 +11,11 @@ DEFAULT_ALIASES: dict[Capability, tuple[str, ...]] = {
         "gpt-3.5-turbo",
         "gpt-3.5-turbo-16k",
         "gpt-4",
+        "gpt-4-32k",
         "gpt-4-turbo",
+        "gpt-4-turbo-preview",
+        "gpt-4-0125-preview",
+        "gpt-4-1106-preview",
         "gpt-4.1",
         "gpt-4.1-mini",
         "gpt-4.1-nano",
@@ -29,13 +33,21 @@ DEFAULT_ALIASES: dict[Capability, tuple[str, ...]] = {
         "gpt-5.6-sol",
         "o1",
         "o1-mini",
+        "o1-pro",
         "o3",
         "o3-mini",
+        "o3-pro",
         "o4-mini",
         "claude-opus-4-6",
     ),
     Capability.VISION: ("gpt-4-vision-preview", "gpt-4-1106-vision-preview"),
-    Capability.HEARING: ("gpt-4o-audio-preview", "gpt-4o-mini-audio-preview", "gpt-audio"),
+    Capability.HEARING: (
+        "gpt-4o-audio-preview",
+        "gpt-4o-mini-audio-preview",
+        "gpt-audio",
+        "gpt-audio-1.5",
+        "gpt-audio-mini",
+    ),
     Capability.EMBEDDING: (
         "text-embedding-ada-002",
         "text-embedding-3-small",
@@ -66,6 +78,16 @@ DEFAULT_ALIASES: dict[Capability, tuple[str, ...]] = {
     ),
 }
 
+_CHATS = frozenset({Capability.CHAT, Capability.VISION, Capability.HEARING})
+_ASKED_OF: dict[Capability, frozenset[Capability]] = {
+    Capability.VISION: _CHATS,
+    Capability.HEARING: _CHATS,
+    Capability.TRANSLATION: frozenset({Capability.TRANSCRIPTION}),
+    Capability.IMAGE_EDIT: frozenset({Capability.IMAGE}),
+    Capability.IMAGE_VARIATION: frozenset({Capability.IMAGE}),
+}
+"""OpenAI has no names of their own for these: which models' names programs send for each."""
+
 _CAPABILITIES = {alias: key for key, aliases in DEFAULT_ALIASES.items() for alias in aliases}
 _SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})")
 # New members of these families appear more often than this list can.
@@ -84,3 +106,8 @@ def habitual_capability(name: str) -> Capability | None:
     if _FAMILY.fullmatch(name):
         return Capability.CHAT
     return _CAPABILITIES.get(name)
+
+
+def takes_along(meant: Capability | None, asked: Capability) -> bool:
+    """Tell whether OpenAI's models for `meant` are the ones that programs ask for `asked` too."""
+    return meant in _ASKED_OF.get(asked, ())

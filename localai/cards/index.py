@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from localai.cards.aliases import DEFAULT_ALIASES, habitual_capability, undated
+from localai.cards.aliases import DEFAULT_ALIASES, habitual_capability, takes_along, undated
 from localai.cards.problems import Problem
 from localai.cards.resolved import ResolvedCard
 from localai.cards.schema import LONGEST_NAME
@@ -30,10 +30,10 @@ class Index:
     def resolve(self, name: str | None, capability: Capability) -> ResolvedCard:
         """Return the card that answers calls of `capability` for `name`."""
         found = self.find(name) if name else self._default(capability)
+        if name and self._leaves_it_open(name, capability, found):
+            found = self.defaults[capability]
         if capability in found.capabilities:
             return found
-        if name and capability in self._besides_text and not _is_claimed(name, found):
-            return self.defaults[capability]
         raise InvalidRequest(
             f"The model '{name or found.name}' cannot do '{capability}'.{self._able(capability)}",
             param="model",
@@ -58,10 +58,17 @@ class Index:
             f"There is no model '{name}'.{hint} GET /v1/models lists all models.", param="model"
         )
 
-    @property
-    def _besides_text(self) -> set[Capability]:
-        """What a chat may carry beside text, where there is a model for it."""
-        return {Capability.VISION, Capability.HEARING} & set(self.defaults)
+    def _leaves_it_open(self, name: str, capability: Capability, found: ResolvedCard) -> bool:
+        """Tell whether `name` says no more than that the default of `capability` should answer.
+
+        It does where the settings chose that default, or where `found` itself cannot answer.
+        """
+        meant = habitual_capability(undated(name.rpartition(":")[0] or name))
+        if capability not in self.defaults or not takes_along(meant, capability):
+            return False
+        if _is_claimed(name, found):
+            return False
+        return capability in self.chosen or capability not in found.capabilities
 
     def _default(self, capability: Capability) -> ResolvedCard:
         if capability in self.defaults:
@@ -80,7 +87,7 @@ class Index:
     def _able(self, capability: Capability) -> str:
         default = self.defaults.get(capability)
         able = [default] if default and capability in default.capabilities else []
-        able += [card for card in self.cards.values() if capability in card.capabilities]
+        able += [c for c in _models(self.cards.values()) if capability in c.capabilities]
         return f" Use '{able[0].name}' instead." if able else " No model here can: add a card."
 
 
@@ -148,6 +155,7 @@ def _defaults(
     ranked: Sequence[ResolvedCard], aliases: Mapping[str, str], chosen: Mapping[Capability, str]
 ) -> dict[Capability, ResolvedCard]:
     by_name = {card.name: card for card in ranked}
+    models = _models(ranked)
     defaults = {}
     for capability in Capability:
         if capability in chosen:
@@ -155,17 +163,25 @@ def _defaults(
             candidates = [by_name[n] for n in (name, aliases.get(name, name)) if n in by_name]
         else:
             candidates = sorted(
-                (card for card in ranked if capability in card.capabilities), key=_default_rank
+                (card for card in models if capability in card.capabilities), key=_default_rank
             )
         if candidates:
             defaults[capability] = candidates[0]
     return defaults
 
 
-def _default_rank(card: ResolvedCard) -> tuple[bool, bool, bool]:
-    # Echo answers nonsense, so it is never the default while a model can answer.
+def _models(cards: Iterable[ResolvedCard]) -> list[ResolvedCard]:
+    """Return the cards that may answer without being named: echo alone, or all others.
+
+    Echo answers nonsense that a program would take for an answer, where a refusal tells the truth.
+    """
+    known = list(cards)
+    return [card for card in known if card.card.backend != ECHO_BACKEND] or known
+
+
+def _default_rank(card: ResolvedCard) -> tuple[bool, bool]:
     is_builtin = card.source == "builtin"
-    return card.card.backend == ECHO_BACKEND, is_builtin, card.name != STARTER_CHAT and is_builtin
+    return is_builtin, card.name != STARTER_CHAT and is_builtin
 
 
 def _with_aliases(card: ResolvedCard, aliases: Mapping[str, str]) -> ResolvedCard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,18 @@ def draw_command(prompt: str, url: str, output: Path, **parameters: Any) -> None
         raise click.UsageError(f"the file must end in one of {' '.join(_FORMATS)}")
     body = {name: value for name, value in parameters.items() if value is not None}
     body |= {"prompt": prompt, "output_format": kind, "stream": True}
+    picture = b""
     with progress_bar("Drawing") as advance:
-        picture = _draw(Gateway(url), body, advance)
-    write_bytes([picture], output)
+        for picture in _pictures(Gateway(url), body, advance):
+            write_bytes([picture], output)  # at once: a stream may still break off behind it
+    if not picture:
+        raise GatewayRefused("The gateway sent no picture.")
     click.echo(f"{output}: {len(picture) / 1024:.0f} KiB", err=True)
 
 
-def _draw(gateway: Gateway, body: dict[str, Any], advance: Advance) -> bytes:
-    picture = b""
+def _pictures(gateway: Gateway, body: dict[str, Any], advance: Advance) -> Iterator[bytes]:
     for event in gateway.stream_events("/v1/images/generations", body=body):
         if found := _PROGRESS.fullmatch(event.comment):
             advance(int(found[1]), int(found[2]))
         elif event.data.get("type") == "image_generation.completed":
-            picture = base64.b64decode(event.data["b64_json"])
-    if not picture:
-        raise GatewayRefused("The gateway sent no picture.")
-    return picture
+            yield base64.b64decode(event.data["b64_json"])

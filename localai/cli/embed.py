@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from localai.cli.client import Gateway, url_option
-from localai.cli.outputs import output_option, write_text
+from localai.cli.outputs import output_option, write_pieces
 from localai.cli.progress import progress_bar
 
 _AT_ONCE = 64
@@ -28,12 +28,15 @@ def embed_command(texts: tuple[str, ...], url: str, output: Path | None, **param
     """Turn each TEXT, or each line that is piped in, into a vector: a JSON list a line."""
     asked = list(texts) or _piped_lines()
     body = {name: value for name, value in parameters.items() if value is not None}
-    gateway, vectors = Gateway(url), []
+    write_pieces(_lines(Gateway(url), body, asked), output)
+
+
+def _lines(gateway: Gateway, body: dict[str, Any], asked: Sequence[str]) -> Iterator[str]:
     with progress_bar("Embedding") as advance:
         for start in range(0, len(asked), _AT_ONCE):
-            vectors += _embed(gateway, body, asked[start : start + _AT_ONCE])
-            advance(len(vectors), len(asked))
-    write_text("".join(f"{json.dumps(vector)}\n" for vector in vectors), output)
+            for vector in _embed(gateway, body, asked[start : start + _AT_ONCE]):
+                yield f"{json.dumps(vector)}\n"
+            advance(start + _AT_ONCE, len(asked))
 
 
 def _piped_lines() -> list[str]:

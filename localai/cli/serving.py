@@ -52,7 +52,7 @@ def serve(
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,  # nothing here depends on who calls
+        proxy_headers=False,  # anybody can send them; a proxy's address is the setting public_url
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
     )

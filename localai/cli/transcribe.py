@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from localai.cli.client import Gateway, url_option
-from localai.cli.outputs import output_option, write_text
+from localai.cli.outputs import output_option, write_pieces, write_text
 from localai.cli.progress import progress_bar
 
 _STREAMED = "text"
@@ -43,20 +44,18 @@ def transcribe_command(
     fields["response_format"] = response_format
     gateway = Gateway(url)
     if response_format == _STREAMED and not translate:
-        text = _stream(gateway, path, fields, file)
+        write_pieces(_stream(gateway, path, fields, file), output)
     else:
-        text = gateway.upload(path, fields, file)
-    write_text(text, output)
+        write_text(gateway.upload(path, fields, file), output)
 
 
-def _stream(gateway: Gateway, path: str, fields: dict[str, str], file: Path) -> str:
-    """Return the text; shows how much of the audio is done, which a stream alone can tell."""
-    pieces: list[str] = []
+def _stream(gateway: Gateway, path: str, fields: dict[str, str], file: Path) -> Iterator[str]:
+    """Yield the text; shows how much of the audio is done, which a stream alone can tell."""
     with progress_bar("Transcribing") as advance:
         asked = {**fields, "response_format": "json", "stream": "true"}
         for event in gateway.stream_events(path, fields=asked, file=file):
             if event.data.get("type") == "transcript.text.delta":
-                pieces.append(event.data["delta"])
+                yield event.data["delta"]
                 advance(event.data.get("end", 0), event.data.get("duration", 0))
         advance(1, 1)
-    return "".join(pieces).strip() + "\n"
+    yield "\n"  # silence is a text too

@@ -94,6 +94,9 @@ class InputAudio(Wire):
     format: str | None = None
 
 
+_KINDS_OF_PARTS = ("text", "image_url", "input_audio", "file", "refusal")
+
+
 class ContentPart(Wire):
     """One part of a message: text, or a reference to media."""
 
@@ -105,9 +108,16 @@ class ContentPart(Wire):
     refusal: str | None = None
 
     @model_validator(mode="after")
-    def _has_its_value(self) -> Self:
+    def _has_its_value_alone(self) -> Self:
         if getattr(self, self.type) is None:
             raise ValueError(f"a part of type '{self.type}' needs the field '{self.type}'")
+        # Readers go by the type, so that what stands beside would be lost.
+        beside = [kind for kind in _KINDS_OF_PARTS if kind != self.type and getattr(self, kind)]
+        if beside:
+            raise ValueError(
+                f"a part of type '{self.type}' cannot carry '{beside[0]}' too: send a part of its "
+                "own for it"
+            )
         return self
 
 

@@ -62,7 +62,9 @@ class FrameCutter:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []
+        self._tail = b""
+        """The last byte of the rest: the end of a frame may come in two pieces."""
         self.last = b""
 
     def feed(self, chunk: bytes) -> bytes:
@@ -70,11 +72,19 @@ class FrameCutter:
         if not self._rest and chunk.endswith(_END):
             self.last = chunk
             return chunk
-        chunk = self._rest + chunk
-        end = chunk.rfind(_END)
+        end = (self._tail + chunk).rfind(_END)
         if end < 0:
-            self._rest = chunk
+            self._keep(chunk)
             return b""
-        whole, self._rest = chunk[: end + 2], chunk[end + 2 :]
+        cut = end + len(_END) - len(self._tail)
+        whole = b"".join([*self._rest, chunk[:cut]])
+        self._rest, self._tail = [], b""
+        self._keep(chunk[cut:])
         self.last = whole
         return whole
+
+    def _keep(self, piece: bytes) -> None:
+        # Pieces and not one text: a picture in a frame comes in hundreds of them.
+        if piece:
+            self._rest.append(piece)
+            self._tail = piece[-1:]

@@ -62,8 +62,15 @@ class Embedder:
     """
 
     def __init__(
-        self, model: EmbeddingModel, limits: BatchLimits, rule: LongInput, *, normalize: bool = True
+        self,
+        model: EmbeddingModel,
+        limits: BatchLimits,
+        rule: LongInput,
+        *,
+        normalize: bool = True,
+        prefix: Sequence[int] = (),
     ) -> None:
+        """Answer with `model`; `prefix` goes before token ids, as `tokenize` does before texts."""
         if model.window <= len(model.frame):
             raise LoadFailed(
                 f"n_ctx: {model.window} leaves no room for text beside the model's "
@@ -72,6 +79,7 @@ class Embedder:
         self._model = model
         self._rule = rule
         self._normalize = normalize
+        self._prefix = prefix
         self._batches = SharedBatches(model.compute, limits)
 
     def start(self) -> None:
@@ -123,7 +131,7 @@ class Embedder:
                 "itself.",
                 param="input",
             )
-        return self._model.frame.without(tokens)
+        return [*self._prefix, *self._model.frame.without(tokens)]
 
     def _join(
         self, vectors: NDArray[np.float32], readings: Sequence[_Reading]

@@ -24,7 +24,14 @@ _WORDS = _NAMES.split()
 _NAME_BY_CODE = dict(
     zip(_WORDS[::2], (name.replace("_", " ") for name in _WORDS[1::2]), strict=True)
 )
-_CODE_BY_NAME = {name: code for code, name in _NAME_BY_CODE.items()}
+_OTHER_NAMES = {
+    "burmese": "my", "castilian": "es", "flemish": "nl", "haitian": "ht", "letzeburgesch": "lb",
+    "mandarin": "zh", "moldavian": "ro", "moldovan": "ro", "panjabi": "pa", "pushto": "ps",
+    "sinhalese": "si", "valencian": "ca",
+}  # fmt: skip
+_CODE_BY_NAME = {name: code for code, name in _NAME_BY_CODE.items()} | _OTHER_NAMES
+_OTHER_CODES = {"jv": "jw", "nb": "no", "iw": "he", "in": "id"}
+"""ISO 639-1's code and older ones of languages to which Whisper gives another."""
 
 
 def language_name(code: str) -> str:
@@ -36,4 +43,5 @@ def language_code(said: str) -> str | None:
     """Return `en` for `en`, `EN`, `en-GB` and `English`; None for what is no language."""
     plain = said.strip().lower()
     code = plain.replace("_", "-").partition("-")[0]
+    code = _OTHER_CODES.get(code, code)
     return _CODE_BY_NAME.get(plain, code if code in _NAME_BY_CODE else None)

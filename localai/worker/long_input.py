@@ -6,9 +6,9 @@ longer than the model's maximum context length".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,6 @@ class LongInput:
     policy: Policy = "refuse"
     most: int = 8191
     """The most tokens of one text that `windows` reads; OpenAI's models take as many."""
-
-    @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Self:
-        """Return what the options `long_input` and `max_input` say."""
-        return cls(options.get("long_input", "refuse"), options.get("max_input", 8191))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from typing import Literal
 
 from PIL import Image
 
+from localai.worker.picture_decoding import on_white
+
 PictureFormat = Literal["png", "jpeg", "webp"]
 _PNG_EFFORT = 3
 """zlib's level: a fifth larger than at its default of 6, in a third of the time."""
@@ -23,12 +25,5 @@ def encode_picture(image: Image.Image, kind: PictureFormat, compression: int = 1
     elif kind == "webp":
         image.save(file, "WEBP", quality=compression)
     else:
-        _on_white(image).save(file, "JPEG", quality=max(1, compression))
+        on_white(image).save(file, "JPEG", quality=max(1, compression))
     return file.getvalue()
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    ground = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")

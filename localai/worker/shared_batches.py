@@ -204,15 +204,13 @@ class SharedBatches:
 
     def _run(self, batch: list[_Text]) -> None:
         try:
-            vectors = self._compute([text.tokens for text in batch])
+            _distribute(batch, self._compute([text.tokens for text in batch]))
         except Exception as error:
             self._fail(list({id(text.call): text.call for text in batch}.values()), _typed(error))
             return
         self.counters.batches += 1
         self.counters.texts += len(batch)
         self.counters.tokens += sum(map(len, batch))
-        for text, vector in zip(batch, vectors, strict=True):
-            text.call.take(text.index, vector)
         complete = [call for call in self._calls if not call.left]
         if complete:
             self._forget(complete)
@@ -223,6 +221,13 @@ class SharedBatches:
         self.counters.failed += len(failed)
         self._forget(failed)
         self._loop.call_soon_threadsafe(_give_error, failed, error)
+
+
+def _distribute(batch: Sequence[_Text], vectors: Vectors) -> None:
+    if len(vectors) != len(batch):
+        raise EngineFailed(f"The engine made {len(vectors)} vectors of {len(batch)} texts.")
+    for text, vector in zip(batch, vectors, strict=True):
+        text.call.take(text.index, vector)
 
 
 def _typed(error: Exception) -> LocalAIError:

@@ -375,8 +375,8 @@ BROKEN = PHOTO[: len(PHOTO) // 2]
         ({"image": PHOTO}, {"n": "many"}, "n"),
         ({"image": PHOTO}, {"strength": "2"}, "strength"),
         ({"image": PHOTO}, {"mask": "/etc/passwd"}, "mask"),
-        ({"other": PHOTO}, {"image": "/etc/passwd"}, "image"),
-        ({"other": PHOTO}, {"images": "/etc/passwd"}, "image"),
+        ({"other": PHOTO}, {"image": "/etc/passwd"}, "other"),
+        ({"image": PHOTO}, {"images": "/etc/passwd"}, "images"),
     ],
 )
 def test_wrong_form_is_a_400_that_names_the_part(

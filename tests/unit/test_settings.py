@@ -4,6 +4,7 @@ import math
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -84,6 +85,29 @@ def test_spans_are_written_as_in_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings(keep_alive="1h").keep_alive == 3600
     monkeypatch.setenv("LOCALAI_KEEP_ALIVE", "-1")
     assert load_settings().keep_alive == math.inf
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "max_body_mib", "max_upload_mib", "max_media_mib", "media_timeout", "drain_timeout",
+        "load_cooldown", "reload_interval",
+    ],
+)  # fmt: skip
+def test_numbers_have_an_end(name: str, value: str) -> None:
+    flags: dict[str, Any] = {name: value}
+    with pytest.raises(ConfigError) as caught:
+        load_settings(**flags)
+    assert caught.value.param == name
+
+
+def test_public_url_is_an_address_or_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings(public_url="https://a.b/c").public_url == "https://a.b/c"
+    with pytest.raises(ConfigError, match="should begin with http:// or https://"):
+        load_settings(public_url="ai.example.com")
+    monkeypatch.setenv("LOCALAI_PUBLIC_URL", "")
+    assert load_settings().public_url is None
 
 
 def test_levels_may_be_written_in_capitals() -> None:

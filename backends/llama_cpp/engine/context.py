@@ -40,7 +40,7 @@ class Context:
                 f"limits.max_concurrent: {sequences} is more than llama.cpp can do, {most}."
             )
         self.sequences = sequences
-        self.capacity = options.n_ctx or min(model.trained_context, DEFAULT_CONTEXT)
+        self.capacity = window_of(model, options)
         """Tokens that one sequence may hold."""
         self._vocabulary_size = model.vocabulary.size
         self._window = model.attention_window
@@ -128,6 +128,20 @@ class Context:
         parameters.rope_freq_scale = options.rope_freq_scale
         parameters.no_perf = True
         return parameters
+
+
+def window_of(model: Model, options: Options) -> int:
+    """Return how many tokens one text may have.
+
+    Raises LoadFailed for more than the model has positions for.
+    """
+    window = options.n_ctx or min(model.trained_context, DEFAULT_CONTEXT)
+    if window > model.trained_context and model.has_position_table():
+        raise LoadFailed(
+            f"n_ctx: {window} tokens are more than {model.path} has positions for: set "
+            f"`options.n_ctx` to {model.trained_context} at most, or leave it out."
+        )
+    return window
 
 
 def _create(model: Model, parameters: llama_cpp.llama_context_params) -> llama_cpp.llama_context_p:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.llama_cpp.engine.batch import Batch
-from backends.llama_cpp.engine.context import DEFAULT_CONTEXT
+from backends.llama_cpp.engine.context import window_of
 from backends.llama_cpp.engine.logs import collected_errors
 from backends.llama_cpp.engine.model import Model, summary
 from backends.llama_cpp.engine.threads import default_threads
@@ -41,7 +41,7 @@ class EmbeddingContext:
     """
 
     def __init__(self, model: Model, options: Options) -> None:
-        self.window = options.n_ctx or min(model.trained_context, DEFAULT_CONTEXT)
+        self.window = window_of(model, options)
         self._capacity = max(self.window, options.n_batch)
         self.handle = _create(model, self._parameters(options))
         self.pooling: int = llama_cpp.llama_pooling_type(self.handle)

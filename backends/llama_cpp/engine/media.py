@@ -5,11 +5,13 @@ The projector is llama.cpp's mtmd: a file of its own that turns media into the t
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +28,6 @@ from localai.errors import EngineFailed, InvalidRequest, LoadFailed, WorkerStopp
 
 _MOST_REMEMBERED = 8
 """Media whose embeddings are kept, for the next turn about the same picture."""
-_PIXEL_CHANNELS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,9 @@ class Projector:
         self._width: int = llama_cpp.llama_model_n_embd_inp(model.handle)
         self._handle = _load(path, model, options)
         self._ubatch = ubatch
-        self._lock = threading.Lock()
+        # mtmd cuts media for one caller while it encodes those of another, but encodes only one.
+        self._reading, self._encoding = threading.Lock(), threading.Lock()
+        self._encoder = ThreadPoolExecutor(1, "llama-projector")
         self._is_closed = False
         self._remembered: OrderedDict[bytes, list[Piece]] = OrderedDict()
         self.sees: bool = mtmd.mtmd_support_vision(self._handle)
@@ -99,7 +102,7 @@ class Projector:
     def read(self, medium: Medium) -> list[Piece]:
         """Return the pieces of a prompt that stand for `medium`, their spans still to be filled."""
         key = medium.digest
-        with self._lock:
+        with self._reading:
             self._check_open()
             if key in self._remembered:
                 self._remembered.move_to_end(key)
@@ -109,17 +112,24 @@ class Projector:
                 self._remembered.popitem(last=False)
             return pieces
 
-    def fill(self, span: Span) -> None:
-        """Compute the embeddings of `span`, which takes its time the first time."""
-        with self._lock:
+    async def fill(self, span: Span) -> None:
+        """Compute the embeddings of `span` in turn, which takes its time the first time.
+
+        Waiting for the turn takes up no thread, and who is cancelled meanwhile loses it.
+        """
+        if span.embeddings is None:
+            await asyncio.get_running_loop().run_in_executor(self._encoder, self._fill, span)
+
+    def _fill(self, span: Span) -> None:
+        with self._encoding:
             self._check_open()
             if span.embeddings is None:
                 span.embeddings = self._encode(span)
 
     def close(self) -> None:
         """Free the projector once nothing is computed with it; the model must still be open."""
-        with self._lock:
-            self._is_closed = True
+        self._is_closed = True  # for all who wait for a lock before this does
+        with self._reading, self._encoding:
             self._remembered.clear()
             mtmd.mtmd_free(self._handle)
 

@@ -15,6 +15,11 @@ from localai.errors import LoadFailed
 _MAGIC = b"GGUF"
 _SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}
 _MMAP, _MLOCK = 1, 2
+_WITH_POSITION_TABLE = frozenset({"bert", "gpt2", "mpt", "starcoder"})
+"""Architectures that learned each position by itself.
+
+Source: llama.cpp's `src/models/`, who reads `pos_embd`; its RoPE types do not tell.
+"""
 
 
 class Model:
@@ -40,6 +45,12 @@ class Model:
         buffer = ctypes.create_string_buffer(length + 1)
         llama_cpp.llama_model_meta_val_str(self.handle, key.encode(), buffer, length + 1)
         return buffer.value.decode("utf-8", "replace")
+
+    def has_position_table(self) -> bool:
+        """Tell whether positions beyond the trained context would end the process."""
+        architecture = self.metadata("general.architecture")
+        slope = float(self.metadata(f"{architecture}.attention.max_alibi_bias") or 0)
+        return architecture in _WITH_POSITION_TABLE and not slope
 
     def chat_template(self) -> str | None:
         """Return the file's chat template."""

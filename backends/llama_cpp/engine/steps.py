@@ -90,10 +90,10 @@ class Stepper:
     def step(self, before_decode: Callable[[], None]) -> None:
         """Compute one batch, and choose the next token wherever it gave logits.
 
-        `before_decode` is called when the batch is ready, right before the long computation.
+        `before_decode` is called right before each long computation.
         """
         self._admit()
-        self._read_span()
+        self._read_span(before_decode)
         for chunk, row in self._decode(before_decode):
             run = chunk.run
             chooses = run.next_token is not None or chunk.ends_prompt
@@ -129,13 +129,14 @@ class Stepper:
         cut = [start for start, span in spans.items() if start < held < start + span.count]
         return min([held, *cut])
 
-    def _read_span(self) -> None:
+    def _read_span(self, before_decode: Callable[[], None]) -> None:
         """Decode one picture or recording, of the first run that waits for it to be read."""
         for run in self.running:
             span = run.span_here() if run.next_token is None and run.leader is None else None
             if span is None:
                 continue
             slot = run.slot
+            before_decode()
             code = self._decode_span(run, span)
             if code:
                 message = f"llama.cpp could not read a picture or recording (code {code})."

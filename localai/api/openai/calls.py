@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from localai.api.gateway import Gateway
 from localai.api.openai.bodies import resolve_body
-from localai.api.relay import Relay
+from localai.api.relay import Relay, Rewrite
 from localai.api.spool import CallFiles
 from localai.cards.resolved import ResolvedCard
 from localai.protocol.capabilities import ROUTES, Capability
@@ -43,7 +43,7 @@ def relay(
     body: Mapping[str, Any],
     *,
     files: CallFiles | None = None,
-    rewrite: Callable[[bytes], bytes] | None = None,
+    rewrite: Rewrite | None = None,
 ) -> Relay:
     """Return the answer to `body`, with the card's defaults filled in for what it leaves out."""
     card = answerer.card

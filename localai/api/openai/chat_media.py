@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from localai.api.fetching import Allowance
 from localai.api.media import Kind, Media, check_kind, decode_base64, fetch_media
-from localai.errors import InvalidRequest
+from localai.errors import InvalidRequest, UnsupportedParameter
 from localai.protocol.capabilities import Capability
 from localai.protocol.requests import ChatRequest
 from localai.settings import Settings
@@ -36,7 +37,10 @@ class MediaPart:
 
 
 def media_parts(request: ChatRequest) -> list[MediaPart]:
-    """Return the pictures and audio of a chat; raises InvalidRequest when they are too many."""
+    """Return the pictures and audio of a chat.
+
+    Raises InvalidRequest when they are too many, UnsupportedParameter for files.
+    """
     found = list(_find(request))
     if len(found) > _MOST_PARTS:
         raise InvalidRequest(
@@ -55,6 +59,12 @@ def _find(request: ChatRequest) -> Iterator[MediaPart]:
                 yield MediaPart(index, number, part.type, part.image_url.url)
             elif part.type == "input_audio" and part.input_audio:
                 yield MediaPart(index, number, part.type, part.input_audio.data)
+            elif part.type == "file":
+                raise UnsupportedParameter(
+                    "No model here takes a part of type 'file': send its content as text, or its "
+                    "pages as pictures.",
+                    param=f"messages[{index}].content[{number}]",
+                )
 
 
 def wanted_capabilities(parts: list[MediaPart]) -> list[Capability]:
@@ -67,33 +77,28 @@ async def with_fetched_media(
 ) -> dict[str, Any]:
     """Return `body` with each of `parts` as a data URI, or base64 that was looked at.
 
-    Raises InvalidRequest that names the part.
+    Raises InvalidRequest that names the part, or all messages where they refer to too much.
     """
-    most = int(settings.max_media_mib * 2**20)
-    fetched = await _fetch_all(parts, settings, most)
-    if sum(len(media.content) for media in fetched) > most:
-        raise InvalidRequest(
-            f"The pictures and recordings are larger than {settings.max_media_mib:g} MiB together; "
-            "raise LOCALAI_MAX_MEDIA_MIB to allow more.",
-            param="messages",
-        )
-    return _replaced(body, parts, fetched)
+    return _replaced(body, parts, await _fetch_all(parts, settings))
 
 
-async def _fetch_all(parts: list[MediaPart], settings: Settings, most: int) -> list[Media]:
+async def _fetch_all(parts: list[MediaPart], settings: Settings) -> list[Media]:
+    allowance = Allowance(settings, "messages")
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_fetch(part, settings, most)) for part in parts]
+            tasks = [group.create_task(_fetch(part, settings, allowance)) for part in parts]
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return [task.result() for task in tasks]
 
 
-async def _fetch(part: MediaPart, settings: Settings, most: int) -> Media:
-    kind = _KINDS[part.type]
+async def _fetch(part: MediaPart, settings: Settings, allowance: Allowance) -> Media:
+    param, kind = part.param, _KINDS[part.type]
     if part.type == "input_audio":
-        return check_kind(decode_base64(part.reference, part.param), param=part.param, kind=kind)
-    return await fetch_media(settings, part.reference, param=part.param, kind=kind, most_bytes=most)
+        content = decode_base64(part.reference, param)
+        allowance.take(len(content))
+        return check_kind(content, param=param, kind=kind)
+    return await fetch_media(settings, part.reference, param=param, kind=kind, allowance=allowance)
 
 
 def _replaced(body: dict[str, Any], parts: list[MediaPart], fetched: list[Media]) -> dict[str, Any]:

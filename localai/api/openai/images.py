@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ from localai.api.gateway import Gateway, gateway_of
 from localai.api.media import fetch_media
 from localai.api.openai.calls import Answerer, find_answerer, relay
 from localai.api.plain_route import PlainRoute
+from localai.api.relay import Rewrite
 from localai.api.schemas import form_body, request_body
 from localai.api.spool import CallFiles
 from localai.api.uploads import Form, UploadedFile, read_form
@@ -81,6 +82,7 @@ async def vary_image(request: Request) -> Response:
     gateway = gateway_of(request)
     with gateway.spool.call_files() as files:
         form = await read_form(request, files, gateway.most_upload_bytes)
+        _refuse_other_pictures(form, "image")
         image = _filled(form.take_file("image"), "image")
         asked = parse_form(ImageVariationRequest, form.fields | {"image": image})
         answerer = find_answerer(gateway, asked.model, Capability.IMAGE_VARIATION)
@@ -95,21 +97,24 @@ async def _read_form_edit(
     request: Request, gateway: Gateway, files: CallFiles
 ) -> tuple[ImageEditRequest, Answerer]:
     form = await read_form(request, files, gateway.most_upload_bytes)
+    _refuse_other_pictures(form, "image", "mask")
     images = form.files.get("image") or [form.take_file("image")]
-    # Paths are ours alone to set: a text field of the same name must not point at other files.
-    fields = {name: value for name, value in form.fields.items() if name not in _PATHS}
-    fields["images"] = [_filled(image, "image") for image in images]
-    if _has_mask(form):
+    fields = form.fields | {"images": [_filled(image, "image") for image in images]}
+    if "mask" in form.files:
         fields["mask"] = _filled(form.take_file("mask"), "mask")
     asked = parse_form(ImageEditRequest, fields)
     return asked, find_answerer(gateway, asked.model, Capability.IMAGE_EDIT)
 
 
-_PATHS = frozenset({"image", "images", "mask"})
-
-
-def _has_mask(form: Form) -> bool:
-    return "mask" in form.files or "mask" in form.fields
+def _refuse_other_pictures(form: Form, *names: str) -> None:
+    """Raise InvalidRequest for a picture that would not be looked at."""
+    form.refuse_other_files(*names)
+    # As text it would also be a path, and those are ours alone to set.
+    if "images" in form.fields:
+        raise InvalidRequest(
+            "'images' was sent as text: send each picture as a file called 'image', or use JSON.",
+            param="images",
+        )
 
 
 def _filled(upload: UploadedFile, param: str) -> str:
@@ -124,7 +129,9 @@ async def _read_json_edit(
     asked = parse_request(ReferringImageEdit, await read_json_object(request, gateway.body_limits))
     # Before anything is fetched: a call that nobody can answer must not cause traffic.
     answerer = find_answerer(gateway, asked.model, Capability.IMAGE_EDIT)
-    fields = asked.model_dump(mode="json", exclude_unset=True)
+    # The worker names what nobody knows, but of a picture it sees the path alone.
+    unknown = dict.fromkeys(asked.unknown_fields(), True)
+    fields = unknown | asked.model_dump(mode="json", exclude_unset=True)
     fields["images"] = [
         await _fetch(gateway, picture, files, f"images[{number}]")
         for number, picture in enumerate(asked.images)
@@ -144,29 +151,34 @@ async def _fetch(gateway: Gateway, picture: PictureReference, files: CallFiles, 
     media = await fetch_media(
         gateway.settings, picture.image_url, param=f"{param}.image_url", kind="image"
     )
-    return str(files.write(media.content))
+    return str(await asyncio.to_thread(files.write, media.content))
 
 
 def _rewrite(
     request: Request, asked: Drawing, answerer: Answerer, *, stream: bool
-) -> Callable[[bytes], bytes] | None:
+) -> Rewrite | None:
     """Return what puts addresses in the place of pictures, None where base64 is wanted."""
     if stream or _wanted_format(asked, answerer) == "b64_json":
         return None
-    gateway, base = gateway_of(request), str(request.base_url).rstrip("/")
+    gateway = gateway_of(request)
+    base = (gateway.settings.public_url or str(request.base_url)).rstrip("/")
 
-    def with_addresses(body: bytes) -> bytes:
+    async def with_addresses(body: bytes) -> bytes:
         answer = orjson.loads(body)
         media_type = f"image/{answer['output_format']}"
-        answer["data"] = [_kept(gateway, base, picture, media_type) for picture in answer["data"]]
+        answer["data"] = [
+            await _kept(gateway, base, picture, media_type) for picture in answer["data"]
+        ]
         return orjson.dumps(answer)
 
     return with_addresses
 
 
-def _kept(gateway: Gateway, base: str, picture: dict[str, Any], media_type: str) -> dict[str, Any]:
+async def _kept(
+    gateway: Gateway, base: str, picture: dict[str, Any], media_type: str
+) -> dict[str, Any]:
     content = base64.b64decode(picture.pop("b64_json"))
-    return {"url": base + gateway.generated.add(content, media_type)} | picture
+    return {"url": base + await gateway.generated.add(content, media_type)} | picture
 
 
 def _wanted_format(asked: Drawing, answerer: Answerer) -> str:

@@ -100,10 +100,13 @@ class Cases:
             image = draw(plain, 224, self._random).convert("L")
             yield shown(image, Turn(OPENAI, description(plain)), place)
 
-    def canvases(self, width: int, height: int) -> Iterator[Case]:
-        """Yield open questions beside pictures of some width and height."""
+    def canvases(self, width: int, height: int, hard: float = 0.5) -> Iterator[Case]:
+        """Yield open questions beside pictures of some width and height.
+
+        With hard = 0.5 shapes are as large as in squares; 1.0 has smaller and turned ones, too.
+        """
         for place, scene in self._scenes():
-            image = sketch(scene, Canvas(width, height), self._random).image
+            image = sketch(scene, Canvas(width, height), self._random, hard).image
             yield shown(image, Turn(OPENAI, description(scene)), place)
 
     def worn_out(self) -> Iterator[Case]:

@@ -22,6 +22,7 @@ def suites(cases: Cases) -> Iterator[tuple[str, Iterable[Case]]]:
         yield f"{side} x {side} px", cases.squares(side)
     for width, height in CANVASES:
         yield f"{width} x {height} px", cases.canvases(width, height)
+    yield "640 x 480 px, small and turned shapes", cases.canvases(640, 480, 1.0)
     yield "turned up to 20 degrees", cases.squares(224, 20.0)
     yield "JPEG, quality 75", cases.files(saved("JPEG", quality=75))
     yield "WebP, quality 75", cases.files(saved("WEBP", quality=75))

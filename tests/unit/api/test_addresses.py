@@ -7,7 +7,10 @@ import pytest
 from localai.api.addresses import is_public, resolve_host
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "8.8.8.8", "2606:2800:220:1::1"])
+@pytest.mark.parametrize(
+    "address",
+    ["93.184.216.34", "8.8.8.8", "2606:2800:220:1::1", "64:ff9b::808:808", "2002:808:808::1"],
+)
 def test_the_public_internet_may_be_reached(address: str) -> None:
     assert is_public(ip_address(address))
 
@@ -20,7 +23,10 @@ def test_the_public_internet_may_be_reached(address: str) -> None:
         "240.0.0.1", "255.255.255.255",
         "::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1",
         "::ffff:127.0.0.1", "::ffff:169.254.169.254", "2002:7f00:1::", "2002:a9fe:a9fe::1",
-        "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
+        "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "64:ff9b::a83f:8110",
+        "::127.0.0.1", "::ffff:0:7f00:1", "::ffff:8.8.8.8", "fec0::1", "3fff::1", "5f00::1",
+        "4000::1", "100::1", "2001::1", "2002:a83f:8110::1",
+        "168.63.129.16", "192.0.0.192", "192.88.99.1",
     ],
 )  # fmt: skip
 def test_everything_else_may_not(address: str) -> None:

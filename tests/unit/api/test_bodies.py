@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from localai.api.openai.bodies import resolve_body
+from localai.protocol.audio import TranscriptionRequest
+from localai.protocol.images import ImageEditRequest, ImageRequest
 from localai.protocol.requests import ChatRequest, CompletionRequest
+from localai.protocol.wire import Wire
 
 SAID = {"messages": [{"role": "user", "content": "x"}], "model": "alias"}
 
@@ -64,3 +67,34 @@ def test_the_callers_body_is_not_touched() -> None:
     body = {"temperature": None, "model": "alias"}
     resolve_body(body, ChatRequest, {"temperature": 1}, "card")
     assert body == {"temperature": None, "model": "alias"}
+
+
+DRAW: dict[str, Any] = {"prompt": "x"}
+HEAR: dict[str, Any] = {"file": "/a"}
+WEBP = {"output_format": "webp", "output_compression": 80}
+JPEG = {"output_compression": 80, "output_format": "jpeg"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "defaults", "left"),
+    [
+        (ImageRequest, DRAW, WEBP, WEBP),
+        (ImageRequest, DRAW | {"output_format": "jpeg"}, WEBP, {"output_compression": 80}),
+        (ImageRequest, DRAW | {"output_format": "png"}, WEBP, {}),
+        (ImageRequest, DRAW | {"output_format": "png"}, WEBP | {"seed": 1}, {"seed": 1}),
+        (ImageRequest, DRAW | {"background": "transparent"}, WEBP, WEBP),
+        (ImageRequest, DRAW | {"background": "transparent"}, {"n": 2, **JPEG}, {"n": 2}),
+        (ImageRequest, DRAW | {"stream": True}, {"response_format": "url"}, {}),
+        (ImageRequest, DRAW | {"stream": False}, {"response_format": "url"}, None),
+        (ImageEditRequest, DRAW | {"images": ["/a"], "output_format": "png"}, WEBP, {}),
+        (TranscriptionRequest, HEAR | {"stream": True}, {"response_format": "verbose_json"}, {}),
+        (TranscriptionRequest, HEAR | {"stream": True}, {"response_format": "text"}, None),
+        (TranscriptionRequest, HEAR | {"include": ["logprobs"]}, {"response_format": "text"}, {}),
+        (TranscriptionRequest, HEAR, {"response_format": "srt", "temperature": 0.5}, None),
+    ],
+)
+def test_a_default_yields_to_what_the_caller_said(
+    kind: type[Wire], said: dict[str, Any], defaults: dict[str, Any], left: dict[str, Any] | None
+) -> None:
+    kept = defaults if left is None else left
+    assert resolve_body(said, kind, defaults, "card") == said | kept | {"model": "card"}

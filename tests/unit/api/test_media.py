@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
+import threading
 from collections.abc import AsyncIterator
 from ipaddress import ip_address
+from typing import Any
 
+import httpcore2
+import httpx2
 import pytest
 import pytest_asyncio
 
@@ -13,46 +18,10 @@ from localai.api.addresses import Address
 from localai.api.media import Media, fetch_media, media_type_of
 from localai.errors import InvalidRequest
 from localai.settings import Settings
+from tests.unit.api.picture_server import PNG, PictureServer
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 PRIVATE = Settings(allow_private_media=True, media_timeout=30, max_media_mib=2**-6)
 PARAM = "messages[0].content[1].image_url.url"
-
-
-class PictureServer:
-    """Answers each path with the bytes that a test gives it; keeps what it was sent."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, bytes] = {}
-        self.heads: list[str] = []
-        self.silent = asyncio.Event()
-
-    async def __aenter__(self) -> PictureServer:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.silent.set()
-        self._server.close()
-        await self._server.wait_closed()
-
-    def says(self, path: str, body: bytes, status: str = "200 OK", *headers: str) -> str:
-        """Answer `path` so; returns its URL."""
-        head = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers]
-        self.answers[path] = "\r\n".join([*head, "", ""]).encode() + body
-        return self.url + path
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        self.heads.append(head)
-        path = head.split(" ")[1]
-        if path == "/silence":
-            await self.silent.wait()
-        else:
-            writer.write(self.answers[path])
-        writer.close()
 
 
 @pytest_asyncio.fixture
@@ -137,6 +106,43 @@ async def test_the_checked_address_is_the_one_that_is_called(
     assert media.content == PNG
     assert asked == ["twofaced.test"]
     assert f"host: twofaced.test:{server.port}" in server.heads[0].lower()
+
+
+async def test_the_name_that_is_looked_up_is_the_one_that_is_asked_for(
+    server: PictureServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two generations of IDNA spell some names differently, so that they are two hosts."""
+    server.says("/cat", PNG)
+    asked: list[str] = []
+    monkeypatch.setattr(fetching, "resolve_host", _names({}, asked))
+    await fetch(f"http://straße.test:{server.port}/cat")
+    assert asked == ["xn--strae-oqa.test"]
+    assert f"host: {asked[0]}:{server.port}" in server.heads[0].lower()
+
+
+async def test_certificates_are_loaded_once_and_not_in_the_loop(
+    server: PictureServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, build = server.says("/cat", PNG), httpcore2.default_ssl_context
+    threads: list[threading.Thread] = []
+
+    def watched(*args: Any, **options: Any) -> ssl.SSLContext:
+        threads.append(threading.current_thread())
+        return build(*args, **options)
+
+    monkeypatch.setattr(httpcore2, "default_ssl_context", watched)
+    fetching._tls_context.cache_clear()
+    await asyncio.gather(*(fetch(url) for _ in range(3)))
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/cat.png", "http://127.0.0.1/cat.png"])
+async def test_no_client_is_made_for_what_is_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(httpx2, "AsyncClient", None)
+    await refusal(url, Settings())
 
 
 def _names(table: dict[str, str], asked: list[str] | None = None):  # type: ignore[no-untyped-def]

@@ -20,11 +20,10 @@ AUDIO = bytes(range(256)) * 40 + b"\r\n--edg\r\n" + b"\n--edge"
 """Every byte there is, and what nearly looks like the border between two parts."""
 
 
-def part(head: str, content: bytes | str) -> bytes:
+def part(head: str, content: bytes | str, *more: str) -> bytes:
     raw = content.encode() if isinstance(content, str) else content
-    return (
-        f"--{BOUNDARY}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + raw + b"\r\n"
-    )
+    lines = [f"--{BOUNDARY}", f"Content-Disposition: form-data; {head}", *more, "", ""]
+    return "\r\n".join(lines).encode() + raw + b"\r\n"
 
 
 def field(name: str, value: str) -> bytes:
@@ -95,7 +94,6 @@ async def test_file_arrives_byte_by_byte_as_it_was_sent(files: CallFiles, piece:
     upload = form.take_file("file")
     assert upload.path.read_bytes() == AUDIO
     assert upload.size == len(AUDIO)
-    assert upload.name == "a.wav"
     assert form.fields == {"model": "m"}
 
 
@@ -155,6 +153,56 @@ async def test_field_in_two_shapes_is_refused(files: CallFiles, first: str, seco
     with pytest.raises(InvalidRequest) as refused:
         await read(form_of(field(first, "1"), field(second, "2")), files)
     assert refused.value.param == "a"
+
+
+async def test_a_key_that_comes_twice_is_refused(files: CallFiles) -> None:
+    twice = form_of(field("a[type]", "auto"), field("a[size]", "1"), field("a[type]", "manual"))
+    with pytest.raises(InvalidRequest, match="twice") as refused:
+        await read(twice, files)
+    assert refused.value.param == "a[type]"
+
+
+@pytest.mark.parametrize(
+    ("charset", "raw"),
+    [
+        ("utf-8", "Grüße, 音".encode()),
+        ("UTF8", "音".encode()),
+        ("iso-8859-1", "Grüße".encode("latin-1")),
+        ("windows-1252", "„Grüße“".encode("cp1252")),
+        ("utf-16", "音".encode("utf-16")),
+        ("us-ascii", b"hello"),
+    ],
+)
+async def test_text_is_read_as_its_part_says(files: CallFiles, charset: str, raw: bytes) -> None:
+    head = f"Content-Type: text/plain; charset={charset}"
+    form = await read(form_of(part('name="prompt"', raw, head)), files)
+    assert form.fields == {"prompt": raw.decode(charset)}
+
+
+@pytest.mark.parametrize(
+    ("head", "raw"),
+    [
+        ("Content-Type: text/plain", "Grüße".encode("latin-1")),
+        ("Content-Type: text/plain; charset=ascii", "Grüße".encode()),
+        ("Content-Type: text/plain; charset=klingon", b"x"),
+        ("Content-Type: text/plain; charset=punycode", b"x"),
+        ("Content-Type: text/plain; charset=hex", b"00"),
+        ('Content-Type: text/plain; charset="ü"', b"00"),
+        ('Content-Type: text/plain; charset="a\0b"', b"00"),
+    ],
+)
+async def test_text_that_cannot_be_read_is_refused(files: CallFiles, head: str, raw: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="send it in UTF-8") as refused:
+        await read(form_of(part('name="prompt"', raw, head)), files)
+    assert refused.value.param == "prompt"
+
+
+async def test_all_text_together_has_an_end(files: CallFiles) -> None:
+    fields = [field(f"a{number}", "1" * 2**20) for number in range(5)]
+    form = await read_form(request(form_of(*fields[:4]), piece=2**16), files, 2**30)
+    assert len(form.fields) == 4
+    with pytest.raises(BodyTooLarge, match="4 MiB together"):
+        await read_form(request(form_of(*fields), piece=2**16), files, 2**30)
 
 
 async def test_missing_repeated_and_foreign_files_are_refused(files: CallFiles) -> None:

@@ -42,9 +42,21 @@ _WRITER = {
 }
 
 
+_SENSES = {
+    "name": "senses",
+    "description": "Can do what its card says, beside chats",
+    "capabilities": [
+        "chat", "vision", "hearing", "transcription", "translation", "image", "image_edit",
+        "image_variation",
+    ],
+    "entry": "worker:Senses",
+    "needs_model": False,
+}  # fmt: skip
+
+
 def backends() -> dict[str, tuple[Path, Manifest]]:
-    """Return three backends: one without a model, one with, one without chat."""
-    manifests = [Manifest.model_validate(data) for data in (_ECHO, _LLAMA, _WRITER)]
+    """Return four backends: without a model, with one, without chat, for what is not text."""
+    manifests = [Manifest.model_validate(data) for data in (_ECHO, _LLAMA, _WRITER, _SENSES)]
     return {manifest.name: (Path("/backends") / manifest.name, manifest) for manifest in manifests}
 
 

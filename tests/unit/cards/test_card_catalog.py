@@ -10,6 +10,8 @@ import pytest
 from localai.cards.catalog import Catalog, Changes
 from localai.errors import InvalidRequest, ModelNotFound
 from localai.protocol.capabilities import Capability
+from localai.protocol.manifest import read_manifests
+from localai.settings import builtin_backends_folder, builtin_cards_folder
 from tests.unit.cards.samples import backends, write_card, write_cards
 
 ECHO = "name: {name}\nbackend: echo\n"
@@ -208,8 +210,12 @@ def test_no_model_can_do_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [None, "", "gpt-4", "gpt-4o-mini", "gpt-5.4", "o3", "gpt-4:latest"]
-)
+    "name",
+    [
+        None, "", "gpt-4", "gpt-4o-mini", "gpt-5.4", "o3", "gpt-4:latest", "gpt-4-turbo-preview",
+        "gpt-4-1106-preview", "gpt-4-0125-preview", "gpt-4-32k", "o1-pro", "o3-pro",
+    ],
+)  # fmt: skip
 def test_habitual_names_lead_to_the_default(tmp_path: Path, name: str | None) -> None:
     assert catalog(tmp_path, {}, SHIPPED).resolve(name, CHAT).name == "starter-chat"
 
@@ -252,6 +258,98 @@ def test_the_users_first_card_is_the_default_over_the_shipped_ones(tmp_path: Pat
 def test_echo_is_the_default_only_when_nothing_else_is_there(tmp_path: Path) -> None:
     assert catalog(tmp_path / "a", {}, SHIPPED).resolve(None, CHAT).name == "starter-chat"
     assert catalog(tmp_path / "b", {"e": echo("echo")}).resolve(None, CHAT).name == "echo"
+
+
+def able(name: str, *capabilities: str) -> str:
+    return f"name: {name}\nbackend: senses\ncapabilities: [{', '.join(capabilities)}]\n"
+
+
+def test_echo_answers_nothing_by_itself_where_any_other_model_is(tmp_path: Path) -> None:
+    user = {"e": "name: echo\nbackend: echo\n", "t": able("t", "transcription")}
+    found = catalog(tmp_path, user)
+
+    assert found.default(CHAT) is None
+    with pytest.raises(ModelNotFound):
+        found.resolve("gpt-4", CHAT)
+    with pytest.raises(InvalidRequest, match="No model here can: add a card"):
+        found.resolve("t", CHAT)
+    assert found.resolve("echo", CHAT).name == "echo"
+    assert catalog(tmp_path, user, None, {CHAT: "echo"}).resolve("gpt-4", CHAT).name == "echo"
+
+
+def shipped() -> Catalog:
+    found = Catalog([builtin_cards_folder()], read_manifests(builtin_backends_folder()))
+    found.refresh()
+    return found
+
+
+def test_no_starter_hears_and_echo_does_not_pretend_to() -> None:
+    for name in ("gpt-4o", "gpt-5", "starter-chat"):
+        with pytest.raises(InvalidRequest, match="No model here can: add a card") as refused:
+            shipped().resolve(name, Capability.HEARING)
+        assert refused.value.code == "unsupported_capability"
+
+
+@pytest.mark.parametrize("capability", sorted(set(Capability) - {Capability.HEARING}))
+def test_starters_answer_for_everything_else(capability: Capability) -> None:
+    default = shipped().default(capability)
+    assert default is not None
+    assert default.name.startswith("starter-")
+
+
+@pytest.mark.parametrize(
+    ("name", "capability", "own", "other"),
+    [
+        ("whisper-1", "translation", "transcription", "translation"),
+        ("gpt-4o-transcribe", "translation", "transcription", "translation"),
+        ("gpt-image-1", "image_edit", "image", "image_edit"),
+        ("dall-e-2", "image_variation", "image", "image_variation"),
+        ("gpt-4o", "vision", "chat", "vision"),
+        ("gpt-5-2025-08-07", "vision", "chat", "vision"),
+        ("gpt-4o:latest", "hearing", "chat", "hearing"),
+        ("gpt-audio", "vision", "hearing", "vision"),
+    ],
+)
+def test_a_habitual_name_means_the_default_of_what_it_is_asked_for(
+    tmp_path: Path, name: str, capability: str, own: str, other: str
+) -> None:
+    wanted = Capability(capability)
+    narrow, wide = {"1": able("narrow", own)}, {"1": able("wide", own, other)}
+    user = {"2": able("big", other)}
+
+    assert catalog(tmp_path / "a", narrow | user).resolve(name, wanted).name == "big"
+    assert catalog(tmp_path / "b", wide | user).resolve(name, wanted).name == "wide"
+    chosen = catalog(tmp_path / "c", wide | user, None, {wanted: "big"})
+    assert chosen.resolve(name, wanted).name == "big"
+    assert chosen.resolve("wide", wanted).name == "wide"
+
+
+@pytest.mark.parametrize(
+    ("name", "capability"), [("whisper-1", "image_edit"), ("dall-e-2", "translation")]
+)
+def test_a_habitual_name_of_another_kind_does_not(
+    tmp_path: Path, name: str, capability: str
+) -> None:
+    user = {
+        "1": able("hears", "transcription"),
+        "2": able("draws", "image"),
+        "3": able("big", "translation", "image_edit"),
+    }
+    with pytest.raises(InvalidRequest, match="Use 'big' instead"):
+        catalog(tmp_path, user).resolve(name, Capability(capability))
+
+
+def test_a_chosen_default_that_cannot_do_it_is_refused(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"a": llama("a")}, None, {Capability.VISION: "a"})
+
+    with pytest.raises(InvalidRequest, match="cannot do 'vision'"):
+        found.resolve("gpt-4o", Capability.VISION)
+
+
+@pytest.mark.parametrize("name", ["gpt-audio", "gpt-audio-mini", "gpt-audio-1.5"])
+def test_names_of_models_that_hear_lead_to_one_that_does(tmp_path: Path, name: str) -> None:
+    user = {"1": able("a", "chat"), "2": able("b", "chat", "hearing")}
+    assert catalog(tmp_path, user).resolve(name, CHAT).name == "b"
 
 
 def test_the_settings_choose_the_default_by_name_or_alias(tmp_path: Path) -> None:

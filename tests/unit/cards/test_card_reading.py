@@ -150,7 +150,7 @@ def test_an_unknown_backend_lists_those_there_are(tmp_path: Path) -> None:
     assert problems(tmp_path, "name: a\nbackend: lama_cpp\n") == [
         (
             2,
-            "there is no backend 'lama_cpp', only: echo, llama_cpp, writer."
+            "there is no backend 'lama_cpp', only: echo, llama_cpp, senses, writer."
             " Did you mean 'llama_cpp'?",
         )
     ]

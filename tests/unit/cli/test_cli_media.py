@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,15 +78,63 @@ def test_transcribe_of_no_audio_says_what_the_gateway_says(
     assert localai("transcribe", str(audio)) == (1, "", "Error: The file is no audio.\n")
 
 
-def test_a_transcription_that_breaks_off_is_an_error(
-    localai: Cli, gateway: FakeGateway, audio: Path
+def test_a_transcription_that_breaks_off_is_an_error_after_what_came(
+    localai: Cli, gateway: FakeGateway, audio: Path, tmp_path: Path
 ) -> None:
-    gateway.answer(*TRANSCRIPTIONS, Answer(body=events(*spoken("Hel"), end="")))
+    gateway.answer(*TRANSCRIPTIONS, Answer(body=events(*spoken(" One", " two"), end="")))
 
     ended = localai("transcribe", str(audio))
 
-    assert (ended.code, ended.out) == (1, "")
+    assert (ended.code, ended.out) == (1, "One two\n")
     assert "broke off" in ended.err
+    assert localai("transcribe", str(audio), "-o", str(tmp_path / "a.txt")).code == 1
+    assert (tmp_path / "a.txt").read_text() == "One two\n"
+
+
+def test_a_transcription_that_never_began_writes_nothing(
+    localai: Cli, gateway: FakeGateway, audio: Path, tmp_path: Path
+) -> None:
+    gateway.answer(*TRANSCRIPTIONS, Answer(body=events(end="")))
+
+    assert localai("transcribe", str(audio), "-o", str(tmp_path / "a.txt")).code == 1
+    assert not (tmp_path / "a.txt").exists()
+
+
+def test_silence_is_an_empty_line(localai: Cli, gateway: FakeGateway, audio: Path) -> None:
+    gateway.answer(*TRANSCRIPTIONS, Answer(body=events()))
+
+    assert localai("transcribe", str(audio)) == (0, "\n", "")
+
+
+# --- where results go ---
+
+COMMANDS = [
+    ("transcribe", "{audio}", "-o", "{folder}/a.txt"),
+    ("say", "Hello", "-o", "{folder}/a.wav"),
+    ("draw", "a red circle", "-o", "{folder}/a.png"),
+    ("embed", "one", "-o", "{folder}/a.txt"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_asked(
+    localai: Cli, gateway: FakeGateway, audio: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "missing"
+    ended = localai(*(part.format(audio=audio, folder=folder) for part in command))
+
+    assert (ended.code, gateway.calls) == (2, [])
+    assert f"the folder {folder} does not exist" in ended.err
+
+
+def test_a_folder_that_is_not_ones_own_is_refused(
+    localai: Cli, gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    ended = localai("embed", "one", "-o", str(tmp_path / "a.txt"))
+
+    assert (ended.code, gateway.calls) == (2, [])
+    assert f"the folder {tmp_path} is not writable" in ended.err
 
 
 # --- say ---
@@ -153,6 +202,30 @@ def test_draw_writes_the_picture(localai: Cli, gateway: FakeGateway, tmp_path: P
     }  # fmt: skip
 
 
+def test_a_picture_that_came_before_the_stream_broke_off_stays(
+    localai: Cli, gateway: FakeGateway, tmp_path: Path
+) -> None:
+    done = {"type": "image_generation.completed", "b64_json": base64.b64encode(b"png!").decode()}
+    gateway.answer(*IMAGES, Answer(body=events(done, end="")))
+
+    ended = localai("draw", "a red circle", "-o", str(tmp_path / "a.png"))
+
+    assert ended.code == 1
+    assert "broke off" in ended.err
+    assert (tmp_path / "a.png").read_bytes() == b"png!"
+
+
+def test_an_answer_without_a_picture_is_an_error(
+    localai: Cli, gateway: FakeGateway, tmp_path: Path
+) -> None:
+    gateway.answer(*IMAGES, Answer(body=events()))
+
+    ended = localai("draw", "a red circle", "-o", str(tmp_path / "a.png"))
+
+    assert (ended.code, ended.err) == (1, "Error: The gateway sent no picture.\n")
+    assert not (tmp_path / "a.png").exists()
+
+
 def test_draw_of_an_unknown_ending_names_the_known_ones(localai: Cli, tmp_path: Path) -> None:
     ended = localai("draw", "a red circle", "-o", str(tmp_path / "a.gif"))
 
@@ -183,6 +256,20 @@ def test_embed_asks_for_many_lines_in_parts(
 
     assert localai("embed").code == 0
     assert [len(call.body["input"]) for call in gateway.calls] == [64, 1]
+
+
+def test_vectors_that_came_before_a_failure_are_written(
+    localai: Cli, gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = [{"index": n, "embedding": [1.0]} for n in range(64)]
+    good = Answer(body=json.dumps({"data": data}).encode())
+    gateway.answer(*EMBEDDINGS, good, Answer(500, json.dumps(error("No more.")).encode()))
+    monkeypatch.setattr("sys.stdin", io.StringIO("line\n" * 65))
+
+    ended = localai("embed", "-o", str(tmp_path / "a.txt"))
+
+    assert (ended.code, ended.err) == (1, "Error: No more.\n")
+    assert (tmp_path / "a.txt").read_text() == "[1.0]\n" * 64
 
 
 # --- chat with pictures ---

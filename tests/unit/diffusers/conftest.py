@@ -23,9 +23,16 @@ from tests.unit.diffusers.tiny import save_stable_diffusion, save_stable_diffusi
 class Model:
     """A loaded model with all that works on it."""
 
-    def __init__(self, folder: Path, *, lenient: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        lenient: bool = False,
+        weights: torch.dtype = torch.float32,
+        **options: Any,
+    ) -> None:
         self.options = Options.parse(options)
-        self.loaded = load_pipeline(folder, self.options, "cpu", torch.float32)
+        self.loaded = load_pipeline(folder, self.options, "cpu", weights)
         self.pipelines = Pipelines(self.loaded, self.options, "cpu")
         self.prompts = PromptReader(self.loaded)
         self.desk = OrderDesk(self.pipelines, self.options, lenient=lenient)

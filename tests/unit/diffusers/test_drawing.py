@@ -116,19 +116,55 @@ def test_weak_edit_stays_close_and_strength_zero_changes_nothing(model: Model, p
     assert not is_same(edited(0.3), edited(1.0))
 
 
-def test_what_the_mask_protects_stays_to_the_pixel(
-    model: Model, photo: Path, tmp_path: Path
-) -> None:
-    source, mask = Image.open(photo), Image.new("RGBA", (60, 44), (0, 0, 0, 255))
-    mask.paste((0, 0, 0, 0), (0, 0, 25, 44))
-    mask.save(tmp_path / "mask.png")
-    asked = ImageEditRequest(
-        prompt="x", images=[str(photo)], mask=str(tmp_path / "mask.png"), seed=5
-    )
+def test_what_the_mask_protects_stays_to_the_pixel(model: Model, photo: Path, mask: Path) -> None:
+    source = Image.open(photo)
+    asked = ImageEditRequest(prompt="x", images=[str(photo)], mask=str(mask), seed=5)
     (image,) = painted(model, asked)
     protected, changed = (25, 0, 60, 44), (0, 0, 25, 44)
     assert is_same(image.crop(protected), source.crop(protected))
     assert not is_same(image.crop(changed), source.crop(changed))
+
+
+@pytest.fixture
+def mask(tmp_path: Path) -> Path:
+    path, image = tmp_path / "mask.png", Image.new("RGBA", (60, 44), (0, 0, 0, 255))
+    image.paste((0, 0, 0, 0), (0, 0, 25, 44))
+    image.save(path)
+    return path
+
+
+def test_one_step_makes_every_kind_of_picture(model: Model, photo: Path, mask: Path) -> None:
+    images = [str(photo)]
+    for asked in (
+        ImageEditRequest(prompt="x", images=images, steps=1),
+        ImageEditRequest(prompt="x", images=images, steps=1, mask=str(mask)),
+        ImageVariationRequest(image=str(photo), steps=1),
+    ):
+        assert painted(model, asked)[0].size == (60, 44)
+
+
+def test_masked_edit_changes_no_later_picture(sd_folder: Path, photo: Path, mask: Path) -> None:
+    for scheduler in ("pndm", "ddim"):
+        model = Model(sd_folder, scheduler=scheduler, steps=6)
+        before, _, _, after = (
+            painted(model, asked)[0]
+            for asked in (
+                ImageRequest(prompt="x", seed=5),
+                ImageEditRequest(prompt="x", images=[str(photo)], mask=str(mask)),
+                ImageEditRequest(prompt="x", images=[str(photo)]),
+                ImageRequest(prompt="x", seed=5),
+            )
+        )
+        assert is_same(before, after)
+
+
+def test_long_prompts_are_encoded_without_gradients(sd_folder: Path) -> None:
+    model, seen = Model(sd_folder, steps=1), []
+    encoder = model.loaded.text_encoder
+    encoder.register_forward_pre_hook(lambda *_: seen.append(torch.is_inference_mode_enabled()))
+    painted(model, ImageRequest(prompt="word " * 20))
+    assert len(seen) > 2
+    assert all(seen)
 
 
 def test_variations_differ_from_each_other(model: Model, photo: Path) -> None:

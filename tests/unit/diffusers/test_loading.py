@@ -14,6 +14,7 @@ from backends.diffusers.options import Lora, Options
 from backends.diffusers.schedulers import NAMES
 from localai.errors import LoadFailed
 from tests.unit.diffusers.original import save_original_file
+from tests.unit.diffusers.tiny import save_flux, save_stable_diffusion_3
 
 DENOISER = Path("unet") / "diffusion_pytorch_model.safetensors"
 
@@ -64,6 +65,17 @@ def test_every_scheduler_fits(folder: Path, scheduler: str) -> None:
 def test_scheduler_of_another_kind_of_noise_is_refused(folder: Path) -> None:
     message = failure(folder, scheduler="flow_euler")
     assert "flow_euler does not fit this model, whose own is DDIMScheduler" in message
+
+
+def test_scheduler_that_takes_no_levels_of_noise_is_refused(tmp_path: Path) -> None:
+    message = failure(save_flux(tmp_path / "flux"), scheduler="flow_heun")
+    assert "FluxPipeline sets the levels of noise itself: use flow_euler" in message
+    assert load(save_stable_diffusion_3(tmp_path / "sd3"), scheduler="flow_heun")
+
+
+def test_latents_are_never_cut_to_the_range_of_pixels(xl_folder: Path) -> None:
+    for name in ("ddim", "ddpm"):
+        assert not load(xl_folder, scheduler=name).scheduler.config.clip_sample  # type: ignore[attr-defined]
 
 
 def test_folder_that_is_no_model(tmp_path: Path) -> None:
@@ -196,8 +208,16 @@ def test_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
     assert choose_device("auto") == "cuda"
     assert choose_dtype("auto", "cuda") == torch.bfloat16
     assert choose_dtype("auto", "cpu") == torch.float32
     assert choose_dtype("float16", "cpu") == torch.float16
+
+
+def test_emulated_bfloat16_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def supported(including_emulation: bool = True) -> bool:
+        return including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    assert choose_dtype("auto", "cuda") == torch.float16

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from backends.diffusers.orders import Order
+from backends.diffusers.schedulers import most_steps, scheduler_for
 from localai.errors import InvalidRequest, UnsupportedParameter
 from localai.protocol.images import ImageEditRequest, ImageRequest, ImageVariationRequest
 from tests.unit.diffusers.conftest import Model
@@ -61,11 +63,20 @@ def test_native_models_draw_small_and_answer_large(sd_folder: Path) -> None:
 
 
 def test_too_many_pixels_are_refused(sd_folder: Path) -> None:
-    small = Model(sd_folder, max_pixels=10_000)
+    small = Model(sd_folder, max_pixels=104 * 104)
     assert drawn(small, size="100x100")
-    with pytest.raises(InvalidRequest, match=r"101x100 has more pixels than the 10000") as refused:
-        drawn(small, size="101x100")
+    with pytest.raises(InvalidRequest, match=r"109x100 has more pixels than the 10816") as refused:
+        drawn(small, size="109x100")
     assert refused.value.param == "size"
+
+
+def test_thin_picture_counts_as_wide_as_it_is_drawn(sd_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "thin.png"
+    Image.new("RGB", (1, 9000)).save(path)
+    model = Model(sd_folder, max_pixels=10_000)
+    with pytest.raises(InvalidRequest, match=r"8x9000 has more pixels than the 10000"):
+        edited(model, path)
+    assert edited(Model(sd_folder, max_pixels=10_000, render_size="native"), path)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +175,32 @@ def test_at_least_one_step_is_left_of_a_weak_edit(sd: Model, photo: Path) -> Non
     assert int(order.strength * order.steps) == 1
 
 
+def test_one_step_is_the_whole_way(sd: Model, photo: Path) -> None:
+    assert edited(sd, photo, steps=1)[0].strength == 1.0
+    assert sd.desk.read(ImageVariationRequest(image=str(photo), steps=1))[0].strength == 1.0
+
+
+def test_nothing_shines_through_a_mask_unless_asked(sd: Model, photo: Path, mask: Path) -> None:
+    assert edited(sd, photo, mask=str(mask))[0].strength == 1.0
+    assert edited(sd, photo, mask=str(mask), strength=0.5)[0].strength == 0.5
+
+
+@pytest.mark.parametrize("scheduler", ["lcm", "tcd"])
+def test_more_steps_than_the_scheduler_does_are_refused(sd_folder: Path, scheduler: str) -> None:
+    model = Model(sd_folder, scheduler=scheduler, steps=30)
+    assert drawn(model, steps=50)[0].steps == 50
+    assert drawn(model, quality="hd")[0].steps == 50
+    with pytest.raises(InvalidRequest, match="at most 50 steps, but 60") as refused:
+        drawn(model, steps=60)
+    assert refused.value.param == "steps"
+
+
+def test_other_schedulers_made_from_one_with_a_limit_have_none(sd: Model) -> None:
+    limited = scheduler_for(sd.loaded, "lcm")
+    assert most_steps(limited) == 50
+    assert most_steps(scheduler_for(SimpleNamespace(scheduler=limited), "ddim")) is None
+
+
 def test_variation_has_a_strength_of_its_own(sd: Model, photo: Path) -> None:
     order = sd.desk.read(ImageVariationRequest(image=str(photo), n=2))[1]
     assert (order.task, order.prompt, order.strength, order.index) == ("edit", "", 0.6, 1)
@@ -171,6 +208,21 @@ def test_variation_has_a_strength_of_its_own(sd: Model, photo: Path) -> None:
 
 def test_transparency_of_a_variation_is_no_mask(sd: Model, mask: Path) -> None:
     assert sd.desk.read(ImageVariationRequest(image=str(mask)))[0].task == "edit"
+
+
+def test_hidden_colour_of_a_variation_becomes_white(sd: Model, tmp_path: Path) -> None:
+    path = tmp_path / "logo.png"
+    Image.new("RGBA", (32, 32), (255, 0, 0, 0)).save(path)
+    (order,) = sd.desk.read(ImageVariationRequest(image=str(path)))
+    assert order.sources[0].image.getpixel((16, 16)) == (255, 255, 255)
+
+
+def test_hidden_colour_under_a_mask_of_its_own_becomes_white(sd: Model, tmp_path: Path) -> None:
+    picture, mask = tmp_path / "logo.png", tmp_path / "mask.png"
+    Image.new("RGBA", (32, 32), (255, 0, 0, 0)).save(picture)
+    Image.new("RGBA", (32, 32), (0, 0, 0, 0)).save(mask)
+    (order,) = edited(sd, picture, mask=str(mask))
+    assert order.sources[0].image.getpixel((16, 16)) == (255, 255, 255)
 
 
 def test_broken_picture_is_refused(sd: Model, tmp_path: Path) -> None:

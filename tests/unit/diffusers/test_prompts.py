@@ -24,6 +24,25 @@ def test_long_prompt_is_read_in_pieces_between_words(sd: Model) -> None:
     assert len(pieces) > 2
 
 
+@pytest.mark.parametrize("prompt", ["abc" * 40, f"red {'circle' * 10} on blue"])
+def test_word_beyond_the_window_is_cut_between_its_letters(sd: Model, prompt: str) -> None:
+    pieces = sd.prompts._pieces(prompt)
+    assert "".join(pieces).replace(" ", "") == prompt.replace(" ", "")
+    assert all(sd.prompts.count(piece) <= WINDOW - 2 for piece in pieces)
+    assert len(pieces) > 2
+
+
+def test_no_negative_prompt_is_not_an_empty_one(xl: Model) -> None:
+    # SDXL's own files ask for zeros in its place, however long the prompt is.
+    assert xl.loaded.config.force_zeros_for_empty_prompt
+    encoded = xl.prompts.arguments(xl.loaded, "word " * 20, None, True)
+    assert encoded["negative_prompt_embeds"].shape == encoded["prompt_embeds"].shape
+    assert not encoded["negative_prompt_embeds"].any()
+    assert not encoded["negative_pooled_prompt_embeds"].any()
+    given = xl.prompts.arguments(xl.loaded, "word " * 20, "dark", True)
+    assert given["negative_prompt_embeds"].any()
+
+
 def test_long_prompt_is_no_error_where_it_is_read_in_pieces(sd: Model) -> None:
     sd.prompts.check("word " * 500, "prompt")
 

@@ -11,10 +11,12 @@ from diffusers import (
     DDIMScheduler,
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
+    FluxFillPipeline,
     FluxPipeline,
     FluxTransformer2DModel,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
+    StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
@@ -34,21 +36,33 @@ WINDOW = 16
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def save_stable_diffusion(folder: Path, **kept: Any) -> Path:
+def save_stable_diffusion(
+    folder: Path, kind: Any = StableDiffusionPipeline, **denoiser: Any
+) -> Path:
     """Write a Stable Diffusion 1 pipeline; its latents are four pixels wide, its pictures 64."""
     torch.manual_seed(1)
-    pipeline = StableDiffusionPipeline(
+    pipeline = kind(
         vae=_autoencoder(),
         text_encoder=CLIPTextModel(_text_config()),
         tokenizer=_tokenizer(),
-        unet=_denoiser(cross_attention_dim=32),
+        unet=_denoiser(cross_attention_dim=32, **denoiser),
         scheduler=DDIMScheduler(clip_sample=False, steps_offset=1, **_NOISE),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    pipeline.save_pretrained(folder, safe_serialization=True, **kept)
+    pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
+
+
+def save_stable_diffusion_inpainting(folder: Path) -> Path:
+    """Write one that was trained to fill masks: it sees the mask and what is beside it."""
+    return save_stable_diffusion(folder, StableDiffusionInpaintPipeline, in_channels=9)
+
+
+def save_latent_consistency(folder: Path) -> Path:
+    """Write one whose denoiser reads the guidance scale as an input."""
+    return save_stable_diffusion(folder, time_cond_proj_dim=8)
 
 
 def save_stable_diffusion_xl(folder: Path) -> Path:
@@ -101,10 +115,11 @@ def save_stable_diffusion_3(folder: Path) -> Path:
     return folder
 
 
-def save_flux(folder: Path) -> Path:
+def save_flux(folder: Path, kind: Any = FluxPipeline, **denoiser: Any) -> Path:
     """Write a FLUX pipeline: its latents are rows of patches of two by two places."""
     torch.manual_seed(1)
-    pipeline = FluxPipeline(
+    settings: dict[str, Any] = {"in_channels": 16, **denoiser}
+    pipeline = kind(
         vae=_autoencoder(**_FLOW_AUTOENCODER),
         text_encoder=CLIPTextModel(_text_config()),
         text_encoder_2=_long_text_encoder(),
@@ -112,7 +127,6 @@ def save_flux(folder: Path) -> Path:
         tokenizer_2=_long_tokenizer(),
         transformer=FluxTransformer2DModel(
             patch_size=1,
-            in_channels=16,
             num_layers=1,
             num_single_layers=1,
             attention_head_dim=16,
@@ -120,11 +134,17 @@ def save_flux(folder: Path) -> Path:
             joint_attention_dim=32,
             pooled_projection_dim=32,
             axes_dims_rope=(4, 4, 8),
+            **settings,
         ),
         scheduler=FlowMatchEulerDiscreteScheduler(),
     )
     pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
+
+
+def save_flux_fill(folder: Path) -> Path:
+    """Write a FLUX pipeline that was trained to fill masks, whose pixels are latents there."""
+    return save_flux(folder, FluxFillPipeline, in_channels=16 + 16 + 4 * 4 * 4, out_channels=16)
 
 
 _FLOW_AUTOENCODER: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +15,21 @@ from localai.protocol.manifest import read_manifest
 from localai.settings import builtin_backends_folder
 
 
+class Vocabulary:
+    """One token a word, and the languages of the models before large-v3."""
+
+    def encode(self, text: str, add_special_tokens: bool) -> SimpleNamespace:
+        return SimpleNamespace(ids=list(range(len(text.split()))))
+
+    def token_to_id(self, token: str) -> int | None:
+        return None if token == "<|yue|>" else 50_000
+
+
 def asked(options: Options | None = None, *, multilingual: bool = True, **fields: Any) -> Asked:
     request = TranscriptionRequest(file="/x", **fields)
-    return read_request(request, options or Options(), translate=False, multilingual=multilingual)
+    return read_request(
+        request, options or Options(), Vocabulary(), translate=False, multilingual=multilingual
+    )
 
 
 def test_nothing_asked_leaves_all_to_the_model() -> None:
@@ -35,6 +48,14 @@ def test_a_temperature_is_used_alone() -> None:
 def test_keywords_are_said_to_the_model_beside_the_prompt() -> None:
     said = asked(keywords=["LocalAI", "gateway"], prompt="Hello.")
     assert (said.hotwords, said.prompt) == ("LocalAI, gateway", "Hello.")
+
+
+def test_more_keywords_than_the_model_can_keep_in_mind_are_refused() -> None:
+    assert asked(keywords=["word"] * 223).hotwords == ", ".join(["word"] * 223)
+    assert asked(keywords=[" "]).hotwords is None
+    with pytest.raises(InvalidRequest, match="224 tokens, and the model can keep 223") as refused:
+        asked(keywords=["word"] * 200 + ["three more words"] * 8)
+    assert refused.value.param == "keywords"
 
 
 def test_words_and_logprobs_both_need_the_alignment() -> None:
@@ -70,6 +91,13 @@ def test_model_of_one_language_takes_no_other() -> None:
     with pytest.raises(InvalidRequest) as refused:
         asked(languages=["de", "fr"], multilingual=False)
     assert refused.value.param == "languages"
+
+
+@pytest.mark.parametrize("fields", [{"language": "yue"}, {"languages": ["zh", "Cantonese"]}])
+def test_language_that_the_model_has_no_token_for_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="knows other languages, not Cantonese") as refused:
+        asked(**fields)
+    assert refused.value.param == next(iter(fields))
 
 
 def test_language_that_nobody_speaks_is_refused() -> None:

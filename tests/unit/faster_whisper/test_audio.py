@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +145,57 @@ def test_stereo_is_heard_with_both_ears(tmp_path: Path, kind: str) -> None:
     samples = heard(tmp_path / "upload", encoded(tone(1.0), kind, layout="stereo"))
     assert len(samples) == pytest.approx(RATE, abs=0.1 * RATE)
     assert loudness(samples) == pytest.approx(0.25, rel=0.05)
+
+
+def wav(samples: Samples, rate: int, channels: int = 1) -> bytes:
+    """Return a WAV file whose channels are all the same."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as output:
+        output.setparams((channels, 2, rate, 0, "NONE", ""))
+        output.writeframes(np.repeat(np.round(samples * 32767), channels).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def with_speakers(content: bytes, mask: int) -> bytes:
+    """Return a WAV file of 16-bit samples that says where its channels are heard."""
+    pcm = bytes.fromhex("0100000000001000800000aa00389b71")
+    more = (22).to_bytes(2, "little") + (16).to_bytes(2, "little") + mask.to_bytes(4, "little")
+    form = b"\xfe\xff" + content[22:36] + more + pcm
+    return content[:16] + len(form).to_bytes(4, "little") + form + content[36:]
+
+
+@pytest.mark.parametrize("channels", [4, 9, 20, 32, 64])
+def test_any_number_of_channels_is_heard(tmp_path: Path, channels: int) -> None:
+    samples = heard(tmp_path / "upload", wav(tone(1.0, 8000), 8000, channels))
+    assert len(samples) == pytest.approx(RATE, abs=0.01 * RATE)
+    assert loudness(samples) == pytest.approx(0.354, rel=0.05)
+
+
+def test_channels_in_places_that_nobody_mixes_are_heard(tmp_path: Path) -> None:
+    odd = with_speakers(wav(tone(1.0), RATE, 2), 0x808)  # a subwoofer, and one above the head
+    assert loudness(heard(tmp_path / "upload", odd)) == pytest.approx(0.354, rel=0.05)
+
+
+def test_more_channels_than_can_be_converted_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be converted") as refused:
+        heard(tmp_path / "upload", wav(tone(1.0, 8000), 8000, 65))
+    assert refused.value.param == "file"
+
+
+@pytest.mark.parametrize("rate", [1, 999, 99_999_989])
+def test_rate_that_no_recording_has_is_refused(tmp_path: Path, rate: int) -> None:
+    # At 1 Hz, these 2 kB would be a quarter of an hour; the other end takes 900 MB to resample.
+    with pytest.raises(InvalidRequest, match=f"has {rate} samples a second"):
+        heard(tmp_path / "upload", wav(silence(1.0, 1000), rate))
+
+
+def test_low_rate_is_read_in_pieces_of_a_known_length(tmp_path: Path) -> None:
+    path = tmp_path / "upload"
+    path.write_bytes(wav(silence(100.0, 1000), 1000))
+    with open_audio(str(path)) as audio:
+        lengths = [len(block) for block in audio._blocks()]
+    assert max(lengths) <= 30 * RATE
+    assert sum(lengths) == pytest.approx(100 * RATE, abs=RATE)
 
 
 def test_streams_that_were_joined_are_heard_as_one(tmp_path: Path) -> None:

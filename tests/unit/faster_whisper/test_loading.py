@@ -55,6 +55,14 @@ def test_broken_file_of_the_model_is_a_failed_load(
     assert str(model) in load_error(model)
 
 
+@pytest.mark.parametrize("content", [b'{"feature_size": 128}', b'{"feature_size": 40}'])
+def test_model_that_hears_other_mel_bands_than_it_gets_is_a_failed_load(
+    model: Path, content: bytes
+) -> None:
+    (model / "preprocessor_config.json").write_bytes(content)
+    assert str(model / "preprocessor_config.json") in load_error(model)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -108,6 +108,14 @@ async def test_long_texts_by_the_cards_choice(bert: Path) -> None:
     np.testing.assert_allclose(joined, mean / np.linalg.norm(mean), atol=1e-4)
 
 
+async def test_a_window_beyond_the_learned_positions_is_refused(bert: Path) -> None:
+    async with embedding(bert, n_ctx=128):
+        pass
+    with pytest.raises(LoadFailed, match=r"`options\.n_ctx` to 128 at most"):
+        async with embedding(bert, n_ctx=129):
+            pass
+
+
 async def test_token_ids_beyond_the_vocabulary(bert: Path) -> None:
     async with embedding(bert) as backend:
         with pytest.raises(InvalidRequest, match="ids 0 to"):

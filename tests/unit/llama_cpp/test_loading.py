@@ -6,6 +6,7 @@ from typing import Any
 import gguf
 import pytest
 
+from backends.llama_cpp.engine.model import Model
 from benchmarks.random_gguf import TINY, write_random_gguf
 from localai.errors import LoadFailed
 from localai.protocol.requests import ChatRequest
@@ -60,6 +61,31 @@ async def test_layers_on_a_gpu_that_the_build_cannot_use(model_path: Path) -> No
 async def test_more_sequences_than_llama_cpp_has(model_path: Path) -> None:
     with pytest.raises(LoadFailed, match="max_concurrent"):
         await load(model_path, max_concurrent=1000)
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "mpt", "starcoder"])
+async def test_a_context_beyond_the_learned_positions(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: str
+) -> None:
+    said = {"general.architecture": architecture}
+    monkeypatch.setattr(Model, "metadata", lambda model, key: said.get(key))
+    await load(model_path, n_ctx=TINY.context)
+    with pytest.raises(LoadFailed, match=rf"`options\.n_ctx` to {TINY.context} at most"):
+        await load(model_path, n_ctx=TINY.context + 1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"general.architecture": "llama"},
+        {"general.architecture": "mpt", "mpt.attention.max_alibi_bias": "8.000000"},
+    ],
+)
+async def test_other_models_may_go_beyond_what_they_were_trained_on(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch, said: dict[str, str]
+) -> None:
+    monkeypatch.setattr(Model, "metadata", lambda model, key: said.get(key))
+    await load(model_path, n_ctx=TINY.context + 1)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import base64
 import io
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import av
@@ -46,6 +47,15 @@ def test_every_mode_becomes_colours(mode: str) -> None:
     assert decoded(encoded(Image.new(mode, (8, 8)), kind)).shape == (8, 8, 3)
 
 
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
+def test_grey_of_16_bits_keeps_its_shades(mode: str) -> None:
+    shades = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    deep = shades * np.array(257, ">u2" if mode == "I;16B" else np.int32 if mode == "I" else "<u2")
+    image = Image.frombytes(mode, (16, 16), deep.tobytes())
+    pixels = decoded(encoded(image, "TIFF"))
+    assert (pixels == shades[:, :, None]).all()
+
+
 def test_transparent_means_white() -> None:
     pixels = decoded(encoded(Image.new("RGBA", (8, 8), (255, 0, 0, 0))))
     assert (pixels == 255).all()
@@ -55,6 +65,28 @@ def test_a_turned_camera_gives_an_upright_picture() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter
     assert decoded(encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif)).shape == (40, 20, 3)
+
+
+def exif(*entries: tuple[int, int, int, bytes]) -> bytes:
+    """EXIF data of entries of tag, type, count and value, behind a turn by a quarter."""
+    turned = [(0x0112, 3, 1, b"\6\0\0\0"), *entries]
+    content = b"".join(struct.pack("<HHI4s", *entry) for entry in turned)
+    return b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(turned)) + content + bytes(4)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param((282, 2, 1, b"\x81\0\0\0"), id="a word as resolution"),
+        pytest.param((296, 9, 1, b"\xee\x6e\xfb\xf2"), id="a unit below zero"),
+        pytest.param((315, 11, 1, b"\xb5\x43\x7d\x8a"), id="a number as artist"),
+    ],
+)
+def test_broken_notes_of_a_camera_are_refused(entry: tuple[int, int, int, bytes]) -> None:
+    content = encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif(entry))
+    with pytest.raises(InvalidRequest, match="EXIF data is broken") as raised:
+        decoded(content)
+    assert raised.value.code == "invalid_image"
 
 
 def test_low_detail_makes_a_large_picture_small() -> None:
@@ -91,12 +123,13 @@ def audio_part(content: bytes) -> ContentPart:
     return ContentPart.model_validate({"type": "input_audio", "input_audio": {"data": data}})
 
 
-def tone(rate: int, seconds: float) -> bytes:
-    samples = (8000 * np.sin(np.arange(int(rate * seconds)) / 10)).astype(np.int16)
+def tone(rate: int, seconds: float, kind: str = "wav") -> bytes:
+    codec, form = {"wav": ("pcm_s16le", "s16"), "mp3": ("libmp3lame", "s16p")}[kind]
+    samples = (8000 * np.sin(np.arange(round(rate * seconds)) / 10)).astype(np.int16)
     content = io.BytesIO()
-    with av.open(content, "w", format="wav") as container:
-        stream = container.add_stream("pcm_s16le", rate=rate, layout="mono")
-        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+    with av.open(content, "w", format=kind) as container:
+        stream: Any = container.add_stream(codec, rate=rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], format=form, layout="mono")
         frame.rate = rate
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -114,3 +147,44 @@ def test_what_is_no_audio_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="no audio") as raised:
         decode_recording(audio_part(b"RIFF0000WAVEjunk"), 16_000, PARAM)
     assert raised.value.param == f"{PARAM}.input_audio.data"
+
+
+@pytest.mark.parametrize("samples", [1, 2, 1599])
+def test_a_recording_too_short_to_be_heard_is_refused(samples: int) -> None:
+    with pytest.raises(InvalidRequest, match=r"less than 0\.1 seconds") as raised:
+        decode_recording(audio_part(tone(16_000, samples / 16_000)), 16_000, PARAM)
+    assert raised.value.code == "audio_too_short"
+    assert raised.value.param == f"{PARAM}.input_audio.data"
+
+
+def test_a_tenth_of_a_second_is_heard() -> None:
+    assert len(decode_recording(audio_part(tone(16_000, 0.1)), 16_000, PARAM).data) == 1600
+
+
+def test_a_recording_longer_than_ten_minutes_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="longer than 600 s"):
+        decode_recording(audio_part(tone(8_000, 601)), 16_000, PARAM)
+
+
+def test_joined_recordings_of_two_rates_are_heard_whole() -> None:
+    joined = tone(44_100, 0.5, "mp3") + tone(22_050, 0.5, "mp3")
+    samples = decode_recording(audio_part(joined), 16_000, PARAM).data
+    assert len(samples) == pytest.approx(16_000, rel=0.2)
+    assert min(np.abs(samples[2_000:6_000]).max(), np.abs(samples[11_000:14_000]).max()) > 0.2
+
+
+def test_a_title_in_an_old_encoding_is_no_matter() -> None:
+    said = b"INFOINAM\6\0\0\0Caf\xe9s\0"
+    content = tone(16_000, 0.5)
+    content = content[:12] + b"LIST" + struct.pack("<I", len(said)) + said + content[12:]
+    assert len(decode_recording(audio_part(content), 16_000, PARAM).data) == 8_000
+
+
+def test_a_playlist_reads_no_file_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret.wav").write_bytes(tone(16_000, 0.5))
+    monkeypatch.chdir(tmp_path)
+    playlist = b"ffconcat version 1.0\nfile secret.wav\n"
+    with pytest.raises(InvalidRequest, match="no audio"):
+        decode_recording(audio_part(playlist), 16_000, PARAM)

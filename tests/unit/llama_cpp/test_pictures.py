@@ -9,21 +9,36 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import pytest_asyncio
+from llama_cpp import mtmd_cpp
 from PIL import Image
 
+from backends.llama_cpp.engine.media import Medium, Piece, Projector, Span, spans_of
+from backends.llama_cpp.prompts import Prompt
 from backends.llama_cpp.worker import LlamaCpp
-from localai.errors import ContextLengthExceeded, InvalidRequest, LoadFailed
+from localai.errors import ContextLengthExceeded, InvalidRequest, LoadFailed, WorkerStopped
 from localai.protocol.capabilities import Capability
 from localai.protocol.requests import ChatRequest
 from localai.settings import builtin_cards_folder
-from tests.unit.llama_cpp.asking import ENDLESS, Answer, backend_for, collect, loaded
+from tests.unit.llama_cpp.asking import (
+    DEADLINE,
+    ENDLESS,
+    Answer,
+    Gate,
+    backend_for,
+    chat,
+    collect,
+    loaded,
+    until,
+)
 from tests.unit.llama_cpp.random_senses import write_language_model, write_projector
 
 STARTERS = builtin_cards_folder().parent
@@ -147,6 +162,29 @@ async def test_more_pictures_than_the_context_holds_are_refused(backend: LlamaCp
         await ask(backend, many)
 
 
+async def test_a_file_beside_a_picture_is_refused(backend: LlamaCpp) -> None:
+    file = {"type": "file", "file": {"file_data": "data:application/pdf;base64,AA"}}
+    with pytest.raises(InvalidRequest, match="'file'") as raised:
+        await ask(backend, [picture(1), file, text("what is in them")])
+    assert raised.value.param == "messages[0].content[1]"
+
+
+async def test_a_prompt_that_ends_with_a_picture_is_refused(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = Projector._cut
+
+    def without_frame(projector: Projector, medium: Medium, key: bytes) -> list[Piece]:
+        return [piece for piece in cut(projector, medium, key) if isinstance(piece, Span)]
+
+    monkeypatch.setattr(Projector, "_cut", without_frame)
+    bare = "{{ messages[0].content }}"
+    async with loaded(files[0], mmproj=str(files[1]), n_ctx=1024, chat_template=bare) as backend:
+        assert (await ask(backend, [picture(1), text("what is it")])).text()
+        with pytest.raises(InvalidRequest, match=r"options\.chat_template"):
+            await ask(backend, [text("what is it"), picture(1)])
+
+
 async def test_a_recording_is_refused_by_a_model_that_cannot_hear(backend: LlamaCpp) -> None:
     part = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
     with pytest.raises(InvalidRequest, match="'input_audio'") as raised:
@@ -180,3 +218,110 @@ async def test_a_projector_of_another_model_is_told(
     with pytest.raises(LoadFailed, match="cannot load the projector"):
         async with loaded(models["starter"][0], mmproj=str(models["qwen2vl"][1])):
             pass
+
+
+class SlowStep:
+    """A method that takes until `open`, on whatever thread it is called."""
+
+    def __init__(self, owner: Any, name: str, patch: pytest.MonkeyPatch) -> None:
+        self.calls = 0
+        self._open = threading.Event()
+        self._method: Callable[..., Any] = getattr(owner, name)
+        patch.setattr(owner, name, self._call)
+
+    def _call(self, *values: Any) -> Any:
+        self.calls += 1
+        assert self._open.wait(2 * DEADLINE)
+        return self._method(*values)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+@pytest_asyncio.fixture
+async def seeing(models: dict[str, tuple[Path, Path]]) -> AsyncIterator[LlamaCpp]:
+    language, projector = models["qwen2vl"]
+    async with loaded(language, mmproj=str(projector), n_ctx=1024) as backend:
+        yield backend
+
+
+async def test_what_is_finished_does_not_wait_for_a_picture(
+    seeing: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(seeing, monkeypatch)
+    reading = SlowStep(seeing._context, "decode_span", monkeypatch)
+    gate.close()
+    short = asyncio.create_task(chat(seeing, max_tokens=2))
+    await until(lambda: gate.holds)
+    looking = asyncio.create_task(ask(seeing, *ONE))
+    await until(lambda: not seeing._engine._inbox.empty())
+    gate.open()
+    try:
+        assert (await short).usage.completion_tokens == 2
+    finally:
+        reading.open()
+    assert (await looking).text()
+    assert reading.calls == 1
+
+
+def prompt_of(backend: LlamaCpp, seed: int) -> Prompt:
+    """A prompt of one picture, still to be encoded."""
+    assert backend._projector is not None
+    pixels = np.random.default_rng(seed).integers(0, 255, (56, 56, 3), np.uint8)
+    return Prompt(*spans_of(backend._projector.read(Medium(pixels))))
+
+
+async def test_pictures_that_wait_to_be_encoded_take_up_no_threads(
+    seeing: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projector = seeing._projector
+    assert projector is not None
+    encoding = SlowStep(projector, "_encode", monkeypatch)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    prompts = [prompt_of(seeing, seed) for seed in range(3)]
+    filled = [asyncio.create_task(seeing._fill_spans([prompt])) for prompt in prompts]
+    await until(lambda: encoding.calls == 1)
+    try:
+        assert (await chat(seeing, "of text alone")).text()
+        other = asyncio.create_task(ask(seeing, *ONE))
+        await until(lambda: len(projector._remembered) == 4)  # its picture is cut
+    finally:
+        encoding.open()
+    await asyncio.gather(*filled)
+    assert (await other).text()
+
+
+async def test_a_caller_who_left_while_waiting_has_no_picture_encoded(
+    seeing: LlamaCpp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoding = SlowStep(seeing._projector, "_encode", monkeypatch)
+    prompts = [prompt_of(seeing, seed) for seed in range(3)]
+    stays, leaves, last = (asyncio.create_task(seeing._fill_spans([one])) for one in prompts)
+    await until(lambda: encoding.calls == 1)
+    leaves.cancel()
+    encoding.open()
+    await asyncio.gather(stays, last)
+    assert leaves.cancelled()
+    assert encoding.calls == 2
+
+
+async def test_the_projector_is_freed_once_it_encodes_no_more(
+    models: dict[str, tuple[Path, Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = backend_for(models["qwen2vl"][0], mmproj=str(models["qwen2vl"][1]))
+    await backend.load()
+    encoding = SlowStep(backend._projector, "_encode", monkeypatch)
+    freeing = SlowStep(mtmd_cpp, "mtmd_free", monkeypatch)
+    freeing.open()
+    prompts = [prompt_of(backend, seed) for seed in range(2)]
+    runs, waits = (asyncio.create_task(backend._fill_spans([one])) for one in prompts)
+    await until(lambda: encoding.calls == 1)
+    unloading = asyncio.create_task(backend.unload())
+    await until(lambda: backend._projector is not None and backend._projector._is_closed)
+    assert freeing.calls == 0
+    encoding.open()
+    await unloading
+    await runs
+    with pytest.raises(WorkerStopped):
+        await waits
+    assert (encoding.calls, freeing.calls) == (1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,8 @@ from piper import tashkeel
 from backends.piper.files import load_voice
 from backends.piper.options import Options
 from backends.piper.worker import Piper
-from localai.errors import LoadFailed
+from localai.errors import InvalidRequest, LoadFailed
+from localai.protocol.audio import SpeechRequest
 from localai.protocol.launch import LaunchSpec
 from tests.starter_voice import SPEAKERS, VOICE
 
@@ -44,9 +46,51 @@ def failure(voice: Path, **options: Any) -> str:
 
 
 def test_voice_is_read(copied: Path) -> None:
-    voice = load_voice(copied, Options(n_threads=1))
+    loaded = load_voice(copied, Options(n_threads=1))
+    voice = loaded.voice
     assert list(voice.config.speaker_id_map) == SPEAKERS
     assert voice.session.get_session_options().intra_op_num_threads == 1
+    assert voice.download_dir == copied.parent
+    assert loaded.languages == ["en-us", "en_US"]
+
+
+@pytest.mark.parametrize(
+    ("language", "named"),
+    [
+        ({"code": "zh_CN", "family": "zh", "region": "CN"}, ["cmn", "zh_CN", "zh"]),
+        ({"code": 7}, ["cmn"]),
+        ("Chinese", ["cmn"]),
+        (None, ["cmn"]),
+    ],
+)
+def test_language_has_the_names_of_both(copied: Path, language: object, named: list[str]) -> None:
+    change(copied, lambda values: values.update(language=language, espeak={"voice": "cmn"}))
+    assert load_voice(copied, Options()).languages == named
+
+
+async def test_voice_is_asked_for_by_any_name_of_its_language(copied: Path) -> None:
+    language = {"code": "zh_CN", "family": "zh"}
+    change(copied, lambda values: values.update(language=language, espeak={"voice": "cmn"}))
+    worker = piper(copied, n_threads=1)
+    await worker.load()
+    for name in ("zh", "cmn", "zh-TW", "ZH_cn"):
+        sounds = worker.speak(SpeechRequest(input="你好。", language=name))
+        assert (await anext(sounds)).samples
+        await sounds.aclose()
+    with pytest.raises(InvalidRequest, match="speaks 'cmn', not 'en'"):
+        await anext(worker.speak(SpeechRequest(input="Hello.", language="en")))
+
+
+def test_pinyin_needs_its_model_beside_the_voice(copied: Path) -> None:
+    change(copied, lambda values: values.update(phoneme_type="pinyin"))
+    assert str(copied.parent / "g2pW" / "g2pw.onnx") in failure(copied)
+    (copied.parent / "g2pW").mkdir()
+    (copied.parent / "g2pW" / "g2pw.onnx").touch()
+    assert load_voice(copied, Options()).voice.download_dir == copied.parent
+
+
+def test_libraries_for_chinese_stay_off_the_network() -> None:
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
 
 
 def test_missing_files_are_named(copied: Path) -> None:

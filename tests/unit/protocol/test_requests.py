@@ -450,6 +450,26 @@ def test_unknown_fields_inside_messages_are_named_with_their_place() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("part", "beside"),
+    [
+        ({"type": "text", "text": "x", "image_url": {"url": "http://a/b.png"}}, "image_url"),
+        ({"type": "image_url", "image_url": {"url": "http://a"}, "text": "What?"}, "text"),
+        ({"type": "input_audio", "input_audio": {"data": "x"}, "file": {"file_id": "y"}}, "file"),
+    ],
+)
+def test_a_part_of_two_kinds_is_refused(part: dict[str, Any], beside: str) -> None:
+    error = refusal(messages=[{"role": "user", "content": [part]}])
+    assert error.param == "messages[0].content[0]"
+    assert f"cannot carry '{beside}' too" in error.message
+
+
+def test_a_part_may_name_other_kinds_as_empty() -> None:
+    url = {"url": "http://a"}
+    part = {"type": "image_url", "image_url": url, "text": "", "input_audio": None, "file": {}}
+    assert chat(messages=[{"role": "user", "content": [part]}])
+
+
 def test_refusal_part_is_part_of_the_text() -> None:
     message = {"role": "assistant", "content": [{"type": "refusal", "refusal": "I will not."}]}
     request = ChatRequest.model_validate({"messages": [message]})

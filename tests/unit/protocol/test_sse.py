@@ -64,6 +64,33 @@ def test_cutter_gives_one_frame_at_a_time_when_bytes_drip() -> None:
     assert given == FRAMES
 
 
+def test_cutter_passes_over_empty_pieces() -> None:
+    cutter = FrameCutter()
+    pieces = [b"", b"data: 1\n", b"", b"\n", b"", b"data: 2\n\n"]
+    assert [cutter.feed(piece) for piece in pieces] == [
+        b"", b"", b"", b"data: 1\n\n", b"", b"data: 2\n\n"
+    ]  # fmt: skip
+
+
+class Counted(bytes):
+    """A piece that counts the bytes it is joined into, which is what long frames cost."""
+
+    copied = 0
+
+    def __radd__(self, before: bytes) -> bytes:
+        whole = bytes(before) + bytes(self)
+        Counted.copied += len(whole)
+        return whole
+
+
+def test_cost_of_a_long_frame_grows_with_its_length_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Counted, "copied", 0)
+    cutter, piece = FrameCutter(), Counted(b"x" * 1000)
+    assert all(cutter.feed(piece) == b"" for _ in range(100))
+    assert len(cutter.feed(DONE)) == 100_000 + len(DONE)
+    assert Counted.copied < 2 * 100_000
+
+
 def test_cutter_keeps_half_a_frame_back() -> None:
     cutter = FrameCutter()
     assert cutter.feed(b"data: 1\n\ndata: ha") == b"data: 1\n\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
+from transformers import AutoTokenizer
 
 from backends.sentence_transformers.model import TextModel
 from localai.errors import ContextLengthExceeded, EngineFailed
@@ -103,6 +104,16 @@ async def test_a_prompt_goes_before_every_text(model_path: Path) -> None:
         written_out = await vectors(backend, "query: king")
     async with loaded(model_path, prompt="query: ") as backend:
         assert np.abs(await vectors(backend, "king") - written_out).max() <= SAME
+
+
+async def test_a_prompt_goes_before_token_ids_too(model_path: Path) -> None:
+    tokens = AutoTokenizer.from_pretrained(str(model_path))("king")["input_ids"]
+    assert len(tokens) == 3  # with the special ones around it
+    async with loaded(model_path, prompt="query: ") as backend:
+        text = await backend.embed(EmbeddingRequest(input="king"))
+        ids = await backend.embed(EmbeddingRequest(input=[tokens, tokens[1:-1]]))
+    assert np.abs(ids.vectors - text.vectors).max() <= SAME
+    assert ids.tokens == 2 * text.tokens
 
 
 async def test_half_precision_is_near(model_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_windows_have_an_end_too() -> None:
 
 
 def test_openais_limit_is_the_default() -> None:
-    rule = LongInput.from_options({"long_input": "windows"})
+    rule = LongInput("windows")
     assert len(windows_of([0] * 8191, 254, rule)) == 33
     with pytest.raises(ContextLengthExceeded, match="8191 tokens, but 'input' has 8192"):
         windows_of([0] * 8192, 254, rule)

@@ -43,6 +43,40 @@ def test_transparent_colour_of_a_palette_counts_as_alpha(tmp_path: Path) -> None
     assert image.getchannel("A").getextrema() == (0, 0)
 
 
+def sixteen_bits(folder: Path, *values: int, **options: object) -> Path:
+    image = Image.frombytes("I;16", (len(values), 1), struct.pack(f"<{len(values)}H", *values))
+    return written(folder, image, "PNG", **options)
+
+
+def test_greys_in_sixteen_bits_keep_their_shades(tmp_path: Path) -> None:
+    path = sixteen_bits(tmp_path, 0, 257, 100 * 257, 65535)
+    image = read_picture(path, param="image")
+    assert image.mode == "RGB"
+    assert list(image.getchannel(0).tobytes()) == [0, 1, 100, 255]
+
+
+def test_transparent_grey_in_sixteen_bits_counts_as_alpha(tmp_path: Path) -> None:
+    path = with_chunk(sixteen_bits(tmp_path, 0, 100 * 257), b"tRNS", struct.pack(">H", 100 * 257))
+    image = read_picture(path, param="image")
+    assert list(image.get_flattened_data()) == [(0, 0, 0, 255), (100, 100, 100, 0)]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        (0x0112, 3, 1, 6 << 16, 0x010F, 5, 1, 0),  # the maker's name as a fraction by zero
+        (0x0112, 3, 1, 6 << 16, 0x011A, 2, 4, 0x41424344),  # a fraction as letters
+        (0x0112, 3, 1, 6 << 16, 0x0100, 2, 4, 0x41424344),  # a number as letters
+    ],
+)
+def test_broken_exif_is_refused(tmp_path: Path, entry: tuple[int, ...]) -> None:
+    exif = b"MM\0*" + struct.pack(">IH", 8, 2) + struct.pack(">HHIIHHII", *entry) + b"\0" * 4
+    path = with_chunk(written(tmp_path, Image.new("RGB", (4, 4)), "PNG"), b"eXIf", exif)
+    with pytest.raises(InvalidRequest, match="'image' is a broken picture") as refused:
+        read_picture(path, param="image")
+    assert refused.value.param == "image"
+
+
 def test_picture_is_turned_as_the_camera_noted(tmp_path: Path) -> None:
     image = Image.new("RGB", (20, 10), "red")
     image.paste("blue", (0, 0, 10, 10))
@@ -97,6 +131,14 @@ def test_limit_is_our_own_and_says_the_size(
     path = written(tmp_path, Image.new("L", (1001, 1000)), "PNG")
     with pytest.raises(InvalidRequest, match=r"1001x1000 pixels, more than 1 million"):
         read_picture(path, param="image")
+
+
+def with_chunk(path: Path, name: bytes, data: bytes) -> Path:
+    """Put one more chunk behind the head of a PNG."""
+    content, end = path.read_bytes(), 8 + 25
+    chunk = struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    path.write_bytes(content[:end] + chunk + content[end:])
+    return path
 
 
 def huge_png(width: int, height: int) -> bytes:

@@ -49,6 +49,7 @@ class Adding:
         self.gate.set()
         self.began = threading.Event()
         self.fails = False
+        self.lost = 0
 
     def compute(self, batch: list[list[int]]) -> NDArray[np.float32]:
         self.batches.append(batch)
@@ -56,7 +57,8 @@ class Adding:
         self.gate.wait(DEADLINE)
         if self.fails:
             raise RuntimeError("broken")
-        return np.array([[sum(tokens), len(tokens)] for tokens in batch], np.float32)
+        made = [[sum(tokens), len(tokens)] for tokens in batch]
+        return np.array(made[self.lost :], np.float32)
 
 
 @asynccontextmanager
@@ -139,6 +141,18 @@ async def test_a_failed_batch_fails_its_calls_and_the_thread_goes_on() -> None:
         adding.fails = False
         assert (await batches.vectors([[3]])).tolist() == [[3, 1]]
     assert batches.figures()["failed_total"] == 1
+
+
+async def test_vectors_that_are_missing_fail_their_calls_and_the_thread_goes_on() -> None:
+    adding = Adding()
+    async with running(adding) as batches:
+        adding.lost = 1
+        with pytest.raises(EngineFailed, match="made 1 vectors of 2 texts"):
+            await batches.vectors([[1], [2]])
+        adding.lost = 0
+        assert (await batches.vectors([[3]])).tolist() == [[3, 1]]
+    assert batches.figures()["failed_total"] == 1
+    assert batches.figures()["texts_total"] == 1
 
 
 async def test_what_waits_at_the_end_is_told() -> None:
