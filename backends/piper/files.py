@@ -83,8 +83,8 @@ def _check_pinyin(path: Path, config: PiperConfig) -> None:
 def _open_session(path: Path, options: Options) -> onnxruntime.InferenceSession:
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.n_threads
-    # Threads that spin for more work take the cores from the encoder between two sentences.
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Long enough to bridge two operations; longer takes the cores from the encoder in between.
+    settings.add_session_config_entry("session.intra_op.spin_duration_us", "200")
     try:
         return onnxruntime.InferenceSession(
             str(path), sess_options=settings, providers=[_provider(options)]
