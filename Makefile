@@ -1,12 +1,19 @@
 # make run      serve on 127.0.0.1:8080 (installs what is missing into .venv first)
 # make test     run all tests
 # make lint     ruff, mypy --strict, import directions
+# make gallery-lint  check every entry of model-gallery/index.yaml
 # make bench    measure the gateway and llama.cpp; LLAMA_SERVER=/path/to/llama-server compares
 # make install  only install
+# make image    build the all-in-one image with podman or docker; ACCEL=cpu|cuda12|rocm|vulkan
+# make test-image   build it and call everything in it
 
 PYTHON ?= python3
 ACCELERATOR ?= cpu
 LLAMA_SERVER ?=
+ACCEL ?= cpu
+CONTAINER ?= $(firstword $(foreach engine,podman docker,$(shell command -v $(engine))))
+IMAGE ?= localhost/localai:$(ACCEL)
+BUILD_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 MANIFESTS := $(wildcard backends/*/backend.yaml)
@@ -14,7 +21,7 @@ STARTERS := $(addprefix model-gallery/starter/,chat image pictures vision voice 
 TYPED := localai backends tests benchmarks scripts
 
 .DEFAULT_GOAL := run
-.PHONY: install run test lint bench clean
+.PHONY: install run test lint gallery-lint bench clean
 
 install: $(VENV)/.installed
 
@@ -49,8 +56,19 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy $(STARTERS)
 	$(BIN)/lint-imports
 
+gallery-lint: $(VENV)/.installed
+	$(BIN)/localai gallery check model-gallery/index.yaml
+
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks $(if $(LLAMA_SERVER),--llama-server $(LLAMA_SERVER))
+
+image:
+	@test -n "$(CONTAINER)" || { echo "There is no container engine here: install one (Debian: apt-get install podman)" >&2; exit 1; }
+	$(CONTAINER) build $(if $(findstring docker,$(CONTAINER)),,--format docker) \
+	  --build-arg ACCEL=$(ACCEL) $(BUILD_ARGS) --tag $(IMAGE) --file Dockerfile.aio .
+
+test-image: image
+	CONTAINER="$(CONTAINER)" scripts/test-image.sh $(IMAGE)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -146,6 +146,12 @@ class QueueTimeout(CapacityError):
     default_code = "queue_timeout"
 
 
+class ModelNotHere(CapacityError):
+    """The model is being fetched; carries the job's id."""
+
+    default_code = "model_not_here"
+
+
 class ShuttingDown(CapacityError):
     default_code = "shutting_down"
 

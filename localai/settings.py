@@ -16,6 +16,10 @@ from localai.durations import Duration, format_duration
 from localai.errors import ConfigError, nearest
 
 ENV_PREFIX = "LOCALAI_"
+AUTO_PROFILE = "auto"
+PROFILES = ("cpu", "gpu-8g", "gpu-24g")
+_PROFILE_VARIABLE = "PROFILE"
+"""What all-in-one images of other makers read; it counts only where it names a profile."""
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -23,6 +27,11 @@ def default_models_folder() -> Path:
     """Return the user's own folder of cards, after the XDG convention."""
     data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(data).expanduser() / "localai" / "models"
+
+
+def default_store_folder() -> Path:
+    """Return where pulled models are kept, beside the folder of cards."""
+    return default_models_folder().with_name("store")
 
 
 def _split_folders(value: object) -> object:
@@ -78,8 +87,17 @@ class Settings(BaseSettings):
     models: Folder = Field(
         default_factory=default_models_folder, description="Folder with your model cards"
     )
+    store: Folder = Field(
+        default_factory=default_store_folder, description="Folder for the models that are pulled"
+    )
     backends: Folders = Field(
         default=(), description="More folders with backends, beside the built-in one"
+    )
+    profile: Annotated[
+        Literal["auto", "cpu", "gpu-8g", "gpu-24g"] | None, BeforeValidator(_none_if_empty)
+    ] = Field(
+        default=None,
+        description="Models under OpenAI's names: `cpu`, `gpu-8g`, `gpu-24g`, or `auto` to choose",
     )
     max_body_mib: Finite = Field(default=64, gt=0, description="Largest request body, in MiB")
     max_upload_mib: Finite = Field(
@@ -186,11 +204,12 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     given = {name: value for name, value in flags.items() if value is not None}
     in_file = _read_config(config) if config else {}
     in_env = dict(EnvSettingsSource(Settings)())
+    by_habit = _profile_by_habit()
     _refuse_unknown(given, "the flags")
     _refuse_unknown(in_file, str(config))
     sources = _sources(given, in_env, in_file, config)
     try:
-        return Settings(**(in_file | in_env | given))
+        return Settings(**(by_habit | in_file | in_env | given))
     except ValidationError as error:
         raise _config_error(error, sources) from None
 
@@ -220,9 +239,21 @@ def builtin_cards_folder() -> Path:
     return _bundled("model-gallery/starter/cards")
 
 
+def profile_folder(profile: str) -> Path:
+    """Return where the cards of a profile are."""
+    return _bundled(f"aio-images/{profile}")
+
+
 def catalog_folders(settings: Settings) -> list[Path]:
-    """Return the folders of cards, the built-in one first, so that the user's override it."""
-    return [builtin_cards_folder(), settings.models]
+    """Return the folders of cards, the built-in one first, so that the user's override it.
+
+    Raises ConfigError for the profile `auto`, which has to become another one before.
+    """
+    if settings.profile == AUTO_PROFILE:
+        text = f"profile: 'auto' is not chosen yet: give one of {', '.join(PROFILES)}"
+        raise ConfigError(text, param="profile")
+    profile = [profile_folder(settings.profile)] if settings.profile else []
+    return [builtin_cards_folder(), *profile, settings.models]
 
 
 def backend_folders(settings: Settings) -> list[Path]:
@@ -234,6 +265,8 @@ def displayed_default(name: str) -> str:
     """Return the default of the setting `name` as help texts and docs show it."""
     if name == "models":
         return "~/.local/share/localai/models"
+    if name == "store":
+        return "~/.local/share/localai/store"
     default = Settings.model_fields[name].default
     if name in {"keep_alive", "file_ttl"}:
         return format_duration(default)
@@ -246,6 +279,11 @@ def displayed_default(name: str) -> str:
         if isinstance(default, float)
         else str(default)
     )
+
+
+def _profile_by_habit() -> dict[str, str]:
+    value = os.environ.get(_PROFILE_VARIABLE, "")
+    return {"profile": value} if value in {AUTO_PROFILE, *PROFILES} else {}
 
 
 def _bundled(relative: str) -> Path:
@@ -282,7 +320,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _relative_to(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
     # A path in a file means the same wherever the program is started from.
     anchored = dict(values)
-    for key in ("models", "runtime_dir", "spool_dir"):
+    for key in ("models", "store", "runtime_dir", "spool_dir"):
         if isinstance(value := values.get(key), str):
             anchored[key] = folder / Path(value).expanduser()
     if isinstance(several := _split_folders(values.get("backends")), list):

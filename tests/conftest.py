@@ -32,7 +32,7 @@ def no_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith(("LOCALAI_", "OPENAI_", "XDG_")):
+            if name.startswith(("LOCALAI_", "OPENAI_", "XDG_")) or name == "PROFILE":
                 patch.delenv(name)
         patch.setenv("HOME", str(home))
         patch.setattr(socket.socket, "connect", _connect_on_loopback)

@@ -29,7 +29,12 @@ class RunningGateway:
         self._log = folder / "gateway.log"
         for path in (self.models, self.runtime):
             path.mkdir(exist_ok=True)
-        self._settings = {"runtime_dir": self.runtime, "reload_interval": 0.05, **settings}
+        self.store = folder / "store"
+        self._settings = {
+            "runtime_dir": self.runtime, "store": self.store, "reload_interval": 0.05, **settings
+        }  # fmt: skip
+        self.environ = {"HF_HUB_OFFLINE": "1"}
+        """More of the environment; a hub is asked only where a test has one of its own."""
 
     def add_card(self, name: str, text: str) -> Path:
         """Write a card file into the models folder."""
@@ -38,9 +43,11 @@ class RunningGateway:
         return path
 
     def __enter__(self) -> Self:
-        environ = os.environ | {
-            f"LOCALAI_{name.upper()}": str(value) for name, value in self._settings.items()
-        }
+        environ = (
+            os.environ
+            | self.environ
+            | {f"LOCALAI_{name.upper()}": str(value) for name, value in self._settings.items()}
+        )
         command = [sys.executable, "-m", "localai.cli", "run", "--port", "0"]
         self._output = self._log.open("w")
         self.process = subprocess.Popen(

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from localai import __version__
 from localai.api import generated_route, health, tts
-from localai.api.admin import workers
+from localai.api.admin import model_gallery, model_jobs, workers
 from localai.api.gateway import Gateway
 from localai.api.generated_files import GeneratedFiles
 from localai.api.metrics import Metrics
@@ -24,12 +24,15 @@ from localai.api.records import RequestRecords
 from localai.api.schemas import describe_bodies
 from localai.api.spool import Spool
 from localai.cards.catalog import Catalog
+from localai.gallery.jobs import Jobs
+from localai.gallery.orders import Orders
 from localai.pool.launchers.process import ProcessLauncher
 from localai.pool.pool import Pool
 from localai.pool.state import Policy
 from localai.protocol.asgi import install_error_handlers
 from localai.protocol.manifest import read_manifests
-from localai.settings import Settings, backend_folders, catalog_folders
+from localai.settings import Settings, backend_folders, catalog_folders, profile_folder
+from localai.store.whereabouts import locator
 
 log = logging.getLogger(__name__)
 _OPENAI_ROUTERS = (
@@ -54,6 +57,9 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.gateway = gateway
     app.state.has_failed = False
+    # Before the models, whose names may be anything.
+    app.include_router(model_jobs.router)
+    app.include_router(model_gallery.router)
     for router in _OPENAI_ROUTERS:
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
@@ -68,7 +74,9 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _create_gateway(settings: Settings) -> Gateway:
     manifests = read_manifests(*backend_folders(settings))
-    catalog = Catalog(catalog_folders(settings), manifests, settings.default_models())
+    catalog = Catalog(
+        catalog_folders(settings), manifests, settings.default_models(), locator(settings.store)
+    )
     catalog.refresh()
     pool = Pool(
         ProcessLauncher(settings.runtime_dir),
@@ -78,7 +86,19 @@ def _create_gateway(settings: Settings) -> Gateway:
     )
     spool = Spool(settings.spool_dir)
     generated = GeneratedFiles(spool, settings.file_ttl)
-    return Gateway(settings, catalog, pool, Metrics(pool.views), spool, generated)
+    orders = Orders(settings, manifests, catalog.find)
+    jobs = Jobs(settings.store / "jobs", orders.perform)
+    return Gateway(settings, catalog, pool, Metrics(pool.views), spool, generated, orders, jobs)
+
+
+def _fetch_profile(gateway: Gateway) -> None:
+    """Go on with unfinished jobs, and begin to fetch the models of the profile."""
+    gateway.jobs.resume()
+    profile = gateway.settings.profile
+    folder = profile_folder(profile) if profile else None
+    for card in gateway.catalog.cards():
+        if folder is not None and card.path.parent == folder:
+            gateway.fetch(card)
 
 
 @asynccontextmanager
@@ -87,6 +107,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     running = asyncio.create_task(gateway.pool.run(), name="pool")
     running.add_done_callback(partial(_end_without_pool, app))
     reloading = asyncio.create_task(_reload(gateway), name="reload")
+    _fetch_profile(gateway)
     try:
         yield
     finally:
@@ -94,6 +115,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await gateway.pool.close()
         running.cancel()
         await asyncio.wait({reloading, running})
+        await asyncio.to_thread(gateway.jobs.close)
         gateway.spool.close()
 
 

@@ -11,6 +11,10 @@ from localai.api.generated_files import GeneratedFiles
 from localai.api.metrics import Metrics
 from localai.api.spool import Spool
 from localai.cards.catalog import Catalog
+from localai.cards.model_files import missing_references
+from localai.cards.resolved import ResolvedCard
+from localai.gallery.jobs import Job, Jobs
+from localai.gallery.orders import Orders, fetch_order
 from localai.pool.pool import Pool
 from localai.protocol.asgi import BodyLimits
 from localai.settings import Settings
@@ -26,6 +30,12 @@ class Gateway:
     metrics: Metrics
     spool: Spool
     generated: GeneratedFiles
+    orders: Orders
+    jobs: Jobs
+
+    def fetch(self, card: ResolvedCard) -> Job | None:
+        """Begin to fetch what `card` needs, unless that failed lately; None where all is here."""
+        return self.jobs.submit_again(fetch_order(card)) if missing_references(card) else None
 
     @property
     def body_limits(self) -> BodyLimits:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from localai.gallery.apply import ApplyRequest
 from localai.protocol.audio import SpeechRequest, TranscriptionRequest, VoiceActivityRequest
 from localai.protocol.embeddings import EmbeddingRequest
 from localai.protocol.images import (
@@ -59,7 +60,7 @@ def _definitions() -> dict[str, Any]:
     kinds: list[type[BaseModel]] = [
         ChatRequest, CompletionRequest, EmbeddingRequest, TranscriptionRequest,
         VoiceActivityRequest, SpeechRequest, ImageRequest, ImageEditRequest, ReferringImageEdit,
-        ImageVariationRequest,
+        ImageVariationRequest, ApplyRequest,
     ]  # fmt: skip
     _, schema = models_json_schema([(kind, "validation") for kind in kinds], ref_template=_REF)
     definitions: dict[str, Any] = schema["$defs"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localai.cards.index import Index, build_index
 from localai.cards.model_files import has_its_files
 from localai.cards.problems import Problem
 from localai.cards.reading import check_card
-from localai.cards.resolved import Backends, ResolvedCard, Source
+from localai.cards.resolved import Backends, Locate, ResolvedCard, Source, nowhere
 from localai.errors import ModelNotFound
 from localai.protocol.capabilities import Capability
 
@@ -68,7 +68,10 @@ class Catalog:
         folders: Sequence[Path],
         manifests: Backends,
         default_models: Mapping[Capability, str] | Mapping[str, str] | None = None,
+        locate: Locate = nowhere,
     ) -> None:
+        """Read nothing yet; `locate` tells where models with a reference lie."""
+        self._locate = locate
         self._folders = tuple(folders)
         self._backends = manifests
         self._default_models = {
@@ -144,7 +147,8 @@ class Catalog:
         source: Source = "builtin" if seen.folder == 0 else "user"
         checked = check_card(path, self._backends, source)
         kept = before.resolved if before and checked.problems else None
-        return _File(seen, checked.resolved or kept, checked.problems)
+        found = replace(checked.resolved, locate=self._locate) if checked.resolved else kept
+        return _File(seen, found, checked.problems)
 
     def _by_folder(self) -> list[list[ResolvedCard]]:
         return [

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,14 @@ from localai.protocol.manifest import Manifest
 Source = Literal["builtin", "user"]
 Backends = Mapping[str, tuple[Path, Manifest]]
 """Folder and manifest of every backend, by name."""
+Locate = Callable[[str], Path | None]
+"""Tells where a model that was fetched from a reference, as `hf://org/repo`, lies; None if it is
+not here."""
+
+
+def nowhere(_: str) -> Path | None:
+    """Tell of every reference that it is not here."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class ResolvedCard:
     source: Source
     aliases: tuple[str, ...] = ()
     """The names that lead here, including default ones such as `gpt-4`."""
+    locate: Locate = field(default=nowhere, compare=False, repr=False)
 
     @property
     def name(self) -> str:

@@ -49,12 +49,14 @@ class _Part(BaseModel):
 class CardFile(_Part):
     """One more file that the model needs, and where it comes from."""
 
-    path: str = Field(description="Where the file is kept, relative to the card")
-    uri: str = Field(description="Where the file comes from")
+    path: str = Field(
+        description="Where the file is kept, relative to the card, if it is not fetched"
+    )
+    uri: str = Field(description="Where the file comes from, a reference as for `model`")
     sha256: str | None = Field(
         default=None,
         pattern=r"^[0-9a-fA-F]{64}$",
-        description="The file's checksum, in hex; not compared yet",
+        description="The file's checksum, in hex, compared when it is fetched",
     )
 
 
@@ -85,7 +87,8 @@ class Card(_Part):
     model: str | None = Field(
         default=None,
         min_length=1,
-        description="The model's file: a path, absolute or from the card's folder, or "
+        description="The model's file or folder: a path, absolute or from the card's folder; a "
+        "reference such as hf://org/repo, ollama://name or https://…, which is fetched; or "
         "package://module/path for one inside an installed Python package",
     )
     files: tuple[CardFile, ...] = Field(default=(), description="More files that the model needs")
@@ -106,6 +109,11 @@ class Card(_Part):
     lenient: bool = Field(
         default=False,
         description="Ignore parameters that the model cannot honour instead of refusing them",
+    )
+
+    trust: bool = Field(
+        default=False,
+        description="Fetch also formats that can run a program when they are read (pickles)",
     )
 
     @property

@@ -11,9 +11,12 @@ from localai import __version__
 from localai.cli.failures import run_to_exit_code
 
 _COMMANDS = (
-    "run", "chat", "transcribe", "say", "draw", "embed", "models", "ps", "stop", "pull", "card",
-    "version",
+    "run", "chat", "transcribe", "say", "draw", "embed", "models", "ps", "stop", "pull",
+    "list", "show", "rm", "cp", "prune", "df", "export", "import",
+    "card", "search", "install", "gallery", "doctor", "version",
 )  # fmt: skip
+_MODULES = {"import": "import_model"}
+"""Where the module cannot be called as its command."""
 
 
 class _CommandGroup(click.Group):
@@ -25,7 +28,8 @@ class _CommandGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = getattr(import_module(f"localai.cli.{cmd_name}"), f"{cmd_name}_command")
+        module = import_module(f"localai.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command = getattr(module, f"{cmd_name}_command")
         return command if isinstance(command, click.Command) else None
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 from localai.errors import LoadFailed
 from localai.protocol.manifest import Manifest
@@ -41,6 +42,7 @@ def _import_package(folder: Path, name: str) -> str:
     package = f"backends.{name}"
     if package in sys.modules:
         return package
+    _ensure_parent()
     init = folder / "__init__.py"
     places = [str(folder)]
     if init.exists():
@@ -56,3 +58,11 @@ def _import_package(folder: Path, name: str) -> str:
     if spec.loader is not None:
         spec.loader.exec_module(module)
     return package
+
+
+def _ensure_parent() -> None:
+    """Make the package `backends` where none can be imported, as from an installed wheel."""
+    if "backends" not in sys.modules and importlib.util.find_spec("backends") is None:
+        parent = ModuleType("backends")
+        parent.__path__ = []
+        sys.modules["backends"] = parent

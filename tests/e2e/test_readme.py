@@ -103,7 +103,7 @@ def run_shell(block: str, gateway: RunningGateway, folder: Path, said: str = "")
 
 
 def test_pull_and_chat_block_works(gateway: RunningGateway, tmp_path: Path) -> None:
-    (block,) = [block for block in blocks("sh") if "localai pull" in block]
+    (block,) = [block for block in blocks("sh") if "localai pull ~/" in block]
     assert "Paris" in run_shell(block, gateway, tmp_path, "What is the capital of France?")
 
 

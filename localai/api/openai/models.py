@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from localai.api.gateway import Gateway, gateway_of
 from localai.cards.catalog import BrokenCard
+from localai.cards.model_files import has_its_files
 from localai.cards.resolved import ResolvedCard
 from localai.protocol.asgi import json_response
 from localai.protocol.capabilities import Capability, input_modalities, output_modalities
@@ -64,6 +65,8 @@ def _describe(gateway: Gateway, card: ResolvedCard) -> dict[str, Any]:
         "output_modalities": output_modalities(card.capabilities),
         "aliases": list(card.aliases),
         "backend": card.card.backend,
+        "is_here": has_its_files(card),
+        "fallback": card.card.fallback,
         "default_for": [c.value for c in Capability if gateway.catalog.default(c) == card],
     }
 

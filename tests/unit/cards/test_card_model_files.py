@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from localai.cards.model_files import resolve_model_path
+from localai.cards.model_files import (
+    missing_references,
+    remote_references,
+    resolve_model_path,
+)
 from localai.cards.reading import read_card
 from localai.cards.resolved import ResolvedCard
 from localai.errors import LoadFailed
@@ -80,16 +85,48 @@ def test_a_file_that_the_package_does_not_have_is_named(tmp_path: Path, package:
 
 @pytest.mark.parametrize("reference", ["package://a.b/c", "package:///c", "package://a-b"])
 def test_only_whole_packages_are_looked_for(tmp_path: Path, reference: str) -> None:
-    with pytest.raises(LoadFailed, match="local files only"):
+    with pytest.raises(LoadFailed, match="names no module of a Python package"):
         resolve_model_path(card(tmp_path, reference))
 
 
 @pytest.mark.parametrize(
     "model_uri", ["hf://org/repo/m.gguf", "ollama://qwen", "https://example.org/m"]
 )
-def test_other_places_are_refused_with_the_way_out(tmp_path: Path, model_uri: str) -> None:
-    with pytest.raises(LoadFailed, match="local files only: download the file"):
+def test_a_model_that_is_not_fetched_yet_is_named_with_the_way_to_it(
+    tmp_path: Path, model_uri: str
+) -> None:
+    with pytest.raises(LoadFailed, match=f"`localai pull {model_uri}` fetches it"):
         resolve_model_path(card(tmp_path, model_uri))
+
+
+def located(tmp_path: Path, text: str, here: dict[str, Path]) -> ResolvedCard:
+    resolved = read_card(write_card(tmp_path / "cards/a.yaml", text), backends())
+    return replace(resolved, locate=here.get)
+
+
+def test_a_fetched_model_is_found_by_its_reference(tmp_path: Path, model: Path) -> None:
+    text = "name: a\nbackend: llama_cpp\nmodel: hf://org/repo/m.gguf\n"
+    assert resolve_model_path(located(tmp_path, text, {"hf://org/repo/m.gguf": model})) == model
+
+
+def test_what_is_missing_is_told_with_its_hash(tmp_path: Path, model: Path) -> None:
+    digest = "0" * 64
+    text = (
+        "name: a\nbackend: llama_cpp\nmodel: hf://org/repo/m.gguf\nfiles:\n"
+        f"- {{path: m.gguf, uri: 'hf://org/repo/m.gguf', sha256: '{digest}'}}\n"
+        "- {path: eyes.gguf, uri: 'https://example.org/eyes.gguf'}\n"
+    )
+    card = located(tmp_path, text, {})
+    eyes = "https://example.org/eyes.gguf"
+    assert missing_references(card) == {"hf://org/repo/m.gguf": digest, eyes: None}
+    (tmp_path / "cards/eyes.gguf").touch()
+    assert missing_references(card) == {"hf://org/repo/m.gguf": digest}
+    assert missing_references(located(tmp_path, text, {"hf://org/repo/m.gguf": model})) == {}
+
+
+def test_local_files_are_nothing_to_fetch(tmp_path: Path, model: Path) -> None:
+    assert remote_references(card(tmp_path, str(model))) == {}
+    assert remote_references(card(tmp_path, "package://carried_model/m")) == {}
 
 
 def test_another_missing_file_is_named_with_its_source(tmp_path: Path, model: Path) -> None:

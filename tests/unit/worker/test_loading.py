@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,3 +108,24 @@ def test_an_entry_that_names_no_backend_is_a_load_failure(tmp_path: Path, entry:
 def test_an_entry_in_a_module_that_is_not_there_is_a_load_failure(tmp_path: Path) -> None:
     with pytest.raises(LoadFailed, match="cannot be imported"):
         import_backend(write_backend(tmp_path / "parrot"), manifest(entry="wings:Parrot"))
+
+
+_FROM_A_WHEEL = """
+import subprocess
+import sys
+from pathlib import Path
+from localai.protocol.manifest import read_manifests
+from localai.settings import builtin_backends_folder
+from localai.worker.loading import import_backend
+
+root = str(Path(builtin_backends_folder()).parent)
+sys.path[:] = [place for place in sys.path if place != root]
+folder, manifest = read_manifests(builtin_backends_folder())["llama_cpp"]
+print(import_backend(folder, manifest).__module__)
+"""
+
+
+def test_backends_are_found_where_their_folder_is_no_package(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-c", _FROM_A_WHEEL]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ended.stdout.strip() == "backends.llama_cpp.worker", ended.stderr

@@ -1,0 +1,1 @@
+"""Cards from elsewhere: LocalAI's YAML, Ollama's Modelfiles, and bare model files."""

@@ -1,0 +1,112 @@
+"""Cards for what was described elsewhere: LocalAI's YAML, Modelfiles, models' own files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from localai.cards.importers.describe import describe_file
+from localai.cards.importers.draft import draft_for, model_name
+from localai.cards.importers.imported import CannotImport, Imported
+from localai.cards.importers.localai_yaml import import_localai_file
+from localai.cards.importers.modelfile import import_modelfile
+from localai.cards.reading import check_card
+from localai.cards.resolved import Backends
+from localai.cards.schema import Card, ModelName
+
+_YAML = frozenset({".yaml", ".yml"})
+_NAME = TypeAdapter(ModelName)
+_SNIFFED = 64 << 10
+_FROM = re.compile(rb"^[ \t]*FROM[ \t]+\S", re.IGNORECASE | re.MULTILINE)
+
+
+def import_card(
+    source: str | Path, backends: Backends, *, name: str | None = None, reference: str | None = None
+) -> Imported:
+    """Return the card for the one model that `source` describes.
+
+    `source` is a file or folder on this machine. Where it was fetched, `reference` is what its user
+    called it: the card names that instead of the path, if it is a model's file. Raises
+    CannotImport for what is damaged, holds several models, or is run by no backend here.
+    """
+    cards = import_cards(source, backends, name=name, reference=reference)
+    if len(cards) > 1:
+        names = ", ".join(card.card["name"] for card in cards)
+        raise CannotImport(
+            f"holds several models ({names}): write their cards into a folder.", path=str(source)
+        )
+    return cards[0]
+
+
+def import_cards(
+    source: str | Path, backends: Backends, *, name: str | None = None, reference: str | None = None
+) -> list[Imported]:
+    """Return a card for each model that `source` describes; see `import_card`."""
+    path = Path(source).expanduser().resolve()
+    if not path.exists():
+        raise CannotImport("does not exist.", path=str(source))
+    cards = _imported(path, backends, reference)
+    if name is not None:
+        cards = _renamed(cards, name, path)
+    for card in cards:
+        Card.model_validate(card.card)
+    return cards
+
+
+def _imported(path: Path, backends: Backends, reference: str | None) -> list[Imported]:
+    if path.is_file() and path.suffix.lower() in _YAML:
+        if check_card(path, backends).resolved is not None:
+            raise CannotImport("is a card already: put it into the models folder.", path=str(path))
+        return import_localai_file(path, backends)
+    if path.is_file() and _is_modelfile(path):
+        return [import_modelfile(path, backends)]
+    return [_import_model(path, backends, reference)]
+
+
+def _is_modelfile(path: Path) -> bool:
+    if path.name.lower().startswith("modelfile") or path.suffix.lower() == ".modelfile":
+        return True
+    with path.open("rb") as file:
+        head = file.read(_SNIFFED)
+    return b"\0" not in head and _FROM.search(head) is not None
+
+
+def _import_model(path: Path, backends: Backends, reference: str | None) -> Imported:
+    described = describe_file(path)
+    if described.backend is None or described.backend not in backends:
+        raise CannotImport(described.reason, path=str(path))
+    draft = draft_for(described.backend, backends)
+    draft.name(model_name(_stem(path)))
+    draft.put("description", described.name if described.name not in (path.name, path.stem) else "")
+    draft.put("model", reference or described.model or str(path))
+    for option, value in described.options.items():
+        draft.option(option, value, option)
+    for parameter, value in described.defaults.items():
+        draft.default(parameter, value, parameter)
+    for limit, value in described.limits.items():
+        draft.limit(limit, value, limit)
+    if described.capabilities:
+        draft.capabilities(described.capabilities)
+    draft.notes += described.notes
+    return draft.finish(described.reason)
+
+
+def _stem(path: Path) -> str:
+    """Return the part of a file's name that names the model."""
+    stem = path.name if path.is_dir() else path.stem
+    return re.sub(r"-\d{5}-of-\d{5}$", "", stem)
+
+
+def _renamed(cards: Sequence[Imported], name: str, path: Path) -> list[Imported]:
+    if len(cards) > 1:
+        raise CannotImport("holds several models, which cannot share a name.", path=str(path))
+    try:
+        _NAME.validate_python(name)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise CannotImport(f"{reason}.", path=str(path)) from error
+    return [replace(card, card=card.card | {"name": name}) for card in cards]

@@ -1,0 +1,55 @@
+"""`localai export`: a model with its card as one file, for a machine without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from localai.cli.settings_options import settings_of, settings_options
+from localai.cli.tables import render_bytes
+
+PLACEHOLDER = "{store}"
+"""What stands in an exported card for the folder of the store, which differs by machine."""
+
+
+@click.command("export")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--force", is_flag=True, help="Replace the file")
+@settings_options("models", "store")
+def export_command(name: str, file: Path, force: bool, config: Path | None, **flags: Any) -> None:
+    """Write the model NAME with its card to the tar FILE; `localai import FILE` takes it in."""
+    import yaml
+
+    from localai.cli.pull import open_store
+    from localai.cli.stored_models import find_model
+
+    settings = settings_of(config, flags)
+    store = open_store(settings)
+    if file.exists() and not force:
+        raise click.ClickException(f"{file} is already there: replace it with --force.")
+    found = find_model(settings, store, name)
+    model = found.model
+    if model is None:
+        if found.card is None or found.card.model is None:
+            raise click.ClickException(f"The card of '{name}' names no file to export.")
+        model = store.pull(str(found.card.model))
+    card = dict(found.card.content) if found.card is not None else {}
+    if not model.files:
+        card["model"] = f"{PLACEHOLDER}/imported/{model.model.stem}/{model.model.name}"
+    text = yaml.safe_dump(moved(card, str(store.folder), PLACEHOLDER), sort_keys=False)
+    size = store.export(model, file.absolute(), text if card else "")
+    click.echo(f"Wrote {file}, {render_bytes(size)}.")
+
+
+def moved(value: Any, old: str, new: str) -> Any:
+    """Return `value` with the paths below the folder `old` below `new` instead."""
+    if isinstance(value, dict):
+        return {key: moved(one, old, new) for key, one in value.items()}
+    if isinstance(value, list):
+        return [moved(one, old, new) for one in value]
+    if isinstance(value, str) and (value == old or value.startswith(f"{old}/")):
+        return new + value.removeprefix(old)
+    return value

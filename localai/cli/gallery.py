@@ -1,0 +1,132 @@
+"""`localai gallery`: where models can be installed from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from localai.cli.failures import FAILED
+from localai.cli.settings_options import settings_of, settings_options
+from localai.cli.tables import render_table
+
+if TYPE_CHECKING:
+    from localai.cards.resolved import Backends
+    from localai.gallery.galleries import Galleries
+    from localai.gallery.index import Index
+    from localai.settings import Settings
+
+
+@click.group("gallery")
+def gallery_command() -> None:
+    """Work with galleries, the lists of models that can be installed by name."""
+
+
+@gallery_command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON")
+@settings_options("models", "backends")
+def list_galleries(as_json: bool, config: Path | None, **flags: Any) -> None:
+    """List all galleries, and what is wrong in them."""
+    galleries = open_galleries(settings_of(config, flags))
+    sources = {one.name: one.source for one in galleries.added()}
+    indexes = galleries.all()
+    if as_json:
+        click.echo(json.dumps([_describe(one, sources) for one in indexes], indent=2))
+        return
+    headings = ("NAME", "MODELS", "CANNOT RUN", "SOURCE")
+    rows = [
+        (one.name, str(len(one.entries)), str(len(one.unusable)), sources.get(one.name, "built in"))
+        for one in indexes
+    ]
+    click.echo(render_table(headings, rows))
+    for problem in (problem for one in indexes for problem in one.problems):
+        click.echo(f"wrong: {problem}", err=True)
+
+
+@gallery_command.command("add")
+@click.argument("source")
+@click.option("--name", help="What the gallery is called; default: a part of its address")
+@settings_options("models", "backends")
+def add_gallery(source: str, name: str | None, config: Path | None, **flags: Any) -> None:
+    """Add the gallery at SOURCE, an address or a path, in our format or in LocalAI's."""
+    from localai.gallery.fetching import fetch_text
+
+    settings = settings_of(config, flags)
+    _say_what_came("Added", open_galleries(settings).add(source, fetch_text, name))
+
+
+@gallery_command.command("update")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@settings_options("models", "backends")
+def update_galleries(names: tuple[str, ...], config: Path | None, **flags: Any) -> None:
+    """Fetch the galleries NAME again, all without names."""
+    from localai.gallery.fetching import fetch_text
+
+    galleries = open_galleries(settings_of(config, flags))
+    for name in names or [one.name for one in galleries.added()]:
+        _say_what_came("Updated", galleries.update(name, fetch_text))
+
+
+@gallery_command.command("remove")
+@click.argument("name")
+@settings_options("models", "backends")
+def remove_gallery(name: str, config: Path | None, **flags: Any) -> None:
+    """Forget the gallery NAME; what was installed from it stays."""
+    open_galleries(settings_of(config, flags)).remove(name)
+    click.echo(f"Removed the gallery '{name}'. What was installed from it stays.")
+
+
+@gallery_command.command("check")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@settings_options("backends")
+@click.pass_context
+def check_gallery(context: click.Context, /, path: Path, config: Path | None, **flags: Any) -> None:
+    """Check the gallery in the file PATH and print everything that is wrong."""
+    from localai.gallery.index import load_gallery
+    from localai.gallery.lint import lint
+
+    found = lint(load_gallery(path), known_backends(settings_of(config, flags)))
+    for problem in found.problems:
+        click.echo(str(problem))
+    if found.hub_hashed:
+        names = ", ".join(found.hub_hashed)
+        click.echo(f"{path}: {len(found.hub_hashed)} entries take the hub's checksums: {names}")
+    if found.problems:
+        context.exit(FAILED)
+    click.echo(f"{path}: ok ({found.entries} models)")
+
+
+def open_galleries(settings: Settings) -> Galleries:
+    """Return the galleries of the person whose settings these are."""
+    from localai.gallery.galleries import galleries_of
+
+    return galleries_of(settings, known_backends(settings))
+
+
+def known_backends(settings: Settings) -> Backends:
+    """Return the backends that models can be installed for."""
+    from localai.protocol.manifest import read_manifests
+    from localai.settings import backend_folders
+
+    return read_manifests(*backend_folders(settings))
+
+
+def _say_what_came(done: str, index: Index) -> None:
+    click.echo(f"{done} the gallery '{index.name}': {len(index.entries)} models can be installed.")
+    if index.unusable:
+        click.echo(f"{len(index.unusable)} cannot be run here; `localai search` says why of each.")
+    for problem in index.problems:
+        click.echo(f"wrong: {problem}", err=True)
+
+
+def _describe(index: Index, sources: dict[str, str]) -> dict[str, Any]:
+    return {
+        "name": index.name,
+        "source": sources.get(index.name),
+        "description": index.description,
+        "models": len(index.entries),
+        "unusable": len(index.unusable),
+        "problems": [str(problem) for problem in index.problems],
+    }

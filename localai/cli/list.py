@@ -1,0 +1,76 @@
+"""`localai list`: the models on this machine."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from localai.cli.settings_options import settings_of, settings_options
+from localai.cli.tables import render_bytes, render_table
+
+_HEADINGS = ("NAME", "ID", "SIZE", "MODIFIED")
+_SPANS = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"),
+          (60, "minute"), (1, "second"))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Line:
+    name: str
+    id: str
+    size: int | None
+    modified: float
+    reference: str
+
+
+@click.command("list")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: sizes in bytes, times in seconds"
+)
+@settings_options("models", "store")
+def list_command(as_json: bool, config: Path | None, **flags: Any) -> None:
+    """List the models on this machine: pulled ones, and those of your cards."""
+    settings = settings_of(config, flags)
+    lines = _lines(settings)
+    if as_json:
+        click.echo(json.dumps([vars(line) for line in lines], indent=2))
+        return
+    now = time.time()
+    rows = [
+        (line.name, line.id or "-", render_bytes(line.size), _ago(now - line.modified))
+        for line in lines
+    ]
+    click.echo(render_table(_HEADINGS, rows))
+
+
+def _lines(settings: Any) -> list[_Line]:
+    from localai.cli.pull import open_store
+    from localai.cli.stored_models import cards_of, own_cards
+
+    store, cards = open_store(settings), own_cards(settings)
+    lines, seen = [], set()
+    for model in store.list():
+        users = cards_of(model, cards)
+        seen |= {card.path for card in users}
+        lines += [
+            _Line(name, model.id, model.size, model.pulled, model.reference)
+            for name in [card.name for card in users] or [model.reference]
+        ]
+    for card in cards:
+        if card.path not in seen and card.model is not None and card.model.exists():
+            found = card.model.stat()
+            size = found.st_size if card.model.is_file() else None
+            lines.append(_Line(card.name, "", size, found.st_mtime, str(card.model)))
+    return sorted(lines, key=lambda line: line.name)
+
+
+def _ago(seconds: float) -> str:
+    for span, unit in _SPANS:
+        if seconds >= span:
+            count = int(seconds // span)
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "now"

@@ -1,0 +1,120 @@
+"""`localai search`: models that can be installed, and whether they fit this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from localai.cli.gallery import open_galleries
+from localai.cli.settings_options import settings_of, settings_options
+from localai.cli.tables import render_bytes, render_table
+from localai.protocol.capabilities import Capability
+
+if TYPE_CHECKING:
+    from localai.gallery.fit import FreeMemory
+    from localai.gallery.search import Found
+
+_HEADINGS = ("NAME", "SIZE", "LICENCE", "FITS", "DESCRIPTION")
+_LONGEST = 100
+_FITS = {True: "yes", False: "no", None: "?"}
+
+
+@click.command("search")
+@click.argument("words", nargs=-1)
+@click.option(
+    "--capability",
+    type=click.Choice([one.value for one in Capability]),
+    help="Only models that can do this",
+)
+@click.option("--fits", is_flag=True, help="Only models that fit this machine")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with all that is known")
+@settings_options("models", "backends")
+def search_command(
+    words: tuple[str, ...],
+    capability: str | None,
+    fits: bool,
+    as_json: bool,
+    config: Path | None,
+    **flags: Any,
+) -> None:
+    """Look for models with all WORDS in their name, tags or description."""
+    from localai.gallery.search import search
+
+    settings = settings_of(config, flags)
+    found = search(
+        open_galleries(settings).all(),
+        " ".join(words),
+        free=free_memory(),
+        capability=Capability(capability) if capability else None,
+        fits_only=fits,
+    )
+    if as_json:
+        click.echo(json.dumps([_describe(one) for one in found], indent=2))
+    elif not found:
+        raise click.ClickException("No gallery has such a model: try fewer words.")
+    else:
+        click.echo(render_table(_HEADINGS, [_row(one) for one in found]))
+
+
+def free_memory() -> FreeMemory:
+    """Return what this machine has free, of the GPU that has most."""
+    from localai.gallery.fit import FreeMemory
+    from localai.hardware.machine import detect
+
+    machine = detect()
+    # What shares main memory would be counted twice.
+    devices = [gpu.memory_free or 0 for gpu in machine.gpus if not gpu.shares_memory]
+    return FreeMemory(machine.memory.free, max(devices, default=0))
+
+
+def shown_name(found: Found) -> str:
+    """Return the name that installs it: `gallery@name` outside the built-in gallery."""
+    from localai.gallery.galleries import BUILTIN
+
+    name = found.model.name
+    return name if found.gallery == BUILTIN else f"{found.gallery}@{name}"
+
+
+def _row(found: Found) -> tuple[str, ...]:
+    return (
+        shown_name(found),
+        _size(found),
+        found.model.licence or "-",
+        _FITS[found.fit.fits],
+        _short(found.model.description if found.fit.fits is not False else found.fit.reason),
+    )
+
+
+def _size(found: Found) -> str:
+    from localai.gallery.entry import Entry
+
+    entry = found.model
+    if not isinstance(entry, Entry):
+        return "-"
+    if entry.download_size is not None:
+        return render_bytes(entry.download_size)
+    return "-" if entry.footprint is None else f"~{render_bytes(entry.footprint.weight_bytes)}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3].rstrip() + "..."
+
+
+def _describe(found: Found) -> dict[str, Any]:
+    from localai.gallery.entry import Entry
+
+    known = found.model.model_dump(mode="json", exclude_defaults=True)
+    need = found.fit.need
+    return {
+        **known,
+        "gallery": found.gallery,
+        "installable": isinstance(found.model, Entry),
+        "fits": found.fit.fits,
+        "reason": found.fit.reason,
+        "needs": None
+        if need is None
+        else {"on_cpu": need.on_cpu, "device": need.device, "host": need.host},
+    }

@@ -1,0 +1,244 @@
+"""All galleries of a person: the one that ships with LocalAI, and those that were added.
+
+Beside the models folder lie `galleries.yaml`, which names each added gallery and its source, and
+`galleries/NAME.yaml`, a copy of each in our own form, so that searching needs no network.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import yaml
+
+from localai.cards.problems import Problem
+from localai.cards.resolved import Backends
+from localai.errors import CardError, ConfigError, ModelNotFound, nearest
+from localai.gallery.entry import Entry, Unusable
+from localai.gallery.index import Index, load_gallery, read_gallery
+from localai.gallery.localai_format import (
+    Fetch,
+    is_localai_index,
+    read_localai_index,
+    web_address,
+)
+from localai.gallery.yaml_text import read_file, read_text
+from localai.settings import Settings, builtin_cards_folder
+
+BUILTIN = "localai"
+"""What the gallery of this program is called; LocalAI's own has this name too."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SAYS_NOTHING = frozenset({"index", "models", "gallery", "galleries", "main", "master", ""})
+
+
+@dataclass(frozen=True)
+class Known:
+    """A gallery that was added, and where it came from: an address or an absolute path."""
+
+    name: str
+    source: str
+
+
+def builtin_gallery() -> Path:
+    """Return the file of the gallery that ships with LocalAI."""
+    return builtin_cards_folder().parents[1] / "index.yaml"
+
+
+def galleries_of(settings: Settings, backends: Backends) -> Galleries:
+    """Return the galleries of a person, whose list lies beside the models folder."""
+    return Galleries(settings.models.parent, builtin_gallery(), backends)
+
+
+class Galleries:
+    """The built-in gallery first, then those that were added, in order."""
+
+    def __init__(self, folder: Path, builtin: Path, backends: Backends) -> None:
+        self._list = folder / "galleries.yaml"
+        self._copies = folder / "galleries"
+        self._builtin, self._backends = builtin, backends
+
+    def added(self) -> list[Known]:
+        """Return the galleries that were added; raises CardError for a list that is wrong."""
+        if not self._list.exists():
+            return []
+        source = read_file(self._list)
+        if source.problems:
+            raise source.problems[0].error()
+        known = source.data.get("galleries") if isinstance(source.data, dict) else None
+        if not isinstance(known, list) or not all(_is_known(one) for one in known):
+            text = "must hold `galleries:` with a list of name and source; remove it to start anew"
+            raise CardError(text, path=str(self._list), line=1)
+        return [Known(one["name"], one["source"]) for one in known]
+
+    def all(self) -> list[Index]:
+        """Return every gallery; one that cannot be read is empty and says so in `problems`."""
+        indexes = [self._load(BUILTIN, self._builtin)]
+        indexes += [self._load(one.name, self._copy(one.name)) for one in self.added()]
+        return indexes
+
+    def find(self, text: str) -> Entry:
+        """Return the entry that `name` or `gallery@name` names, the first gallery's first.
+
+        Raises ModelNotFound, with the nearest names or with the reason why it cannot be run.
+        """
+        gallery, at, name = text.rpartition("@")
+        indexes = self.all()
+        if at:
+            indexes = [index for index in indexes if index.name == gallery]
+            if not indexes:
+                raise ModelNotFound(self._no_gallery(gallery).message, param="model")
+        return _find(indexes, name)
+
+    def add(self, source: str, fetch: Fetch, name: str | None = None) -> Index:
+        """Fetch and keep the gallery at `source`, an address or a path, and return it."""
+        name = name or _name_of(source)
+        known = self.added()
+        if not _NAME.fullmatch(name):
+            raise ConfigError(f"'{name}' cannot be a gallery's name: use letters, digits and '-'")
+        if name == BUILTIN or any(one.name == name for one in known):
+            raise ConfigError(f"There is a gallery '{name}' already: choose another with --name.")
+        one = Known(name, source if _is_web(source) else str(Path(source).expanduser().absolute()))
+        index = self._fetch(one, fetch)
+        self._write([*known, one])
+        return index
+
+    def update(self, name: str, fetch: Fetch) -> Index:
+        """Fetch the gallery `name` again and return it; a failure leaves the copy as it was."""
+        for one in self.added():
+            if one.name == name:
+                return self._fetch(one, fetch)
+        raise self._no_gallery(name)
+
+    def remove(self, name: str) -> None:
+        """Forget the gallery `name`; what was installed from it stays."""
+        known = self.added()
+        if name == BUILTIN:
+            raise ConfigError(f"The gallery '{BUILTIN}' is part of LocalAI and cannot be removed.")
+        if all(one.name != name for one in known):
+            raise self._no_gallery(name)
+        self._write([one for one in known if one.name != name])
+        self._copy(name).unlink(missing_ok=True)
+
+    def _fetch(self, one: Known, fetch: Fetch) -> Index:
+        index = read_any(one.source, one.name, fetch, self._backends)
+        if not index.entries and not index.unusable:
+            first = index.problems[0].message if index.problems else "it is empty"
+            raise CardError(f"holds no model: {first}", path=one.source)
+        self._copies.mkdir(parents=True, exist_ok=True)
+        _replace(self._copy(one.name), index.dump())
+        return index
+
+    def _load(self, name: str, path: Path) -> Index:
+        try:
+            return _with_backends(load_gallery(path, name), self._backends)
+        except CardError as error:
+            return Index(name, problems=(Problem(path, None, error.message),))
+
+    def _copy(self, name: str) -> Path:
+        return self._copies / f"{name}.yaml"
+
+    def _write(self, known: Sequence[Known]) -> None:
+        self._list.parent.mkdir(parents=True, exist_ok=True)
+        content = [{"name": one.name, "source": one.source} for one in known]
+        _replace(self._list, {"galleries": content})
+
+    def _no_gallery(self, name: str) -> ConfigError:
+        names = [BUILTIN, *(one.name for one in self.added())]
+        known = ", ".join(names)
+        return ConfigError(f"There is no gallery '{name}', only: {known}.{nearest(name, names)}")
+
+
+def read_any(source: str, name: str, fetch: Fetch, backends: Backends) -> Index:
+    """Return the gallery at an address or a path, in our form or in LocalAI's.
+
+    Raises CardError for what is no gallery, StoreError for what cannot be fetched.
+    """
+    if _is_web(source):
+        text, path = fetch(web_address(source)), Path(source)
+        content = read_text(text, path)
+    else:
+        path = Path(source).expanduser()
+        content = read_file(path)
+        text = ""
+    if is_localai_index(content.data):
+        return read_localai_index(content, name, fetch, backends)
+    index = read_gallery(text, path, name) if text else load_gallery(path, name)
+    return _with_backends(index, backends)
+
+
+def _find(indexes: Sequence[Index], name: str) -> Entry:
+    for index in indexes:
+        if name in index.entries:
+            return index.entries[name]
+    for index in indexes:
+        if name in index.unusable:
+            return index.find(name)
+    names = [name for index in indexes for name in index.entries]
+    raise ModelNotFound(
+        f"No gallery has a model '{name}'.{nearest(name, names)} `localai search WORDS` looks for "
+        "others.",
+        param="model",
+    )
+
+
+def _with_backends(index: Index, backends: Backends) -> Index:
+    """Return `index` with the models that no backend here runs among the unusable ones."""
+    lacking = {name: one for name, one in index.entries.items() if one.backend not in backends}
+    if not lacking:
+        return index
+    entries = {name: one for name, one in index.entries.items() if name not in lacking}
+    unusable = {name: _lacking(one, backends) for name, one in lacking.items()}
+    return replace(index, entries=entries, unusable={**index.unusable, **unusable})
+
+
+def _lacking(entry: Entry, backends: Backends) -> Unusable:
+    known = ", ".join(sorted(name for name in backends if name != "echo"))
+    return Unusable(
+        name=entry.name,
+        reason=f"it runs on the backend '{entry.backend}'; here are only {known}",
+        description=entry.description,
+        licence=entry.licence,
+        capabilities=entry.capabilities,
+        tags=entry.tags,
+    )
+
+
+def _is_known(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"name", "source"}
+        and all(isinstance(part, str) for part in value.values())
+        and _NAME.fullmatch(value["name"]) is not None
+    )
+
+
+def _is_web(source: str) -> bool:
+    return source.startswith(("http://", "https://", "github:", "hf://", "huggingface://"))
+
+
+def _name_of(source: str) -> str:
+    """Return the first part of the address or path that says something, from its end."""
+    parts = urlsplit(source)
+    path = unquote(parts.path or source).partition("@")[0]
+    candidates = [part.partition(".")[0] for part in reversed(path.split("/"))]
+    candidates += (parts.hostname or "").split(".")[-2:-1]
+    clean = (re.sub(r"[^A-Za-z0-9_-]+", "-", one).strip("-_") for one in candidates)
+    return next((one for one in clean if one.lower() not in _SAYS_NOTHING), "gallery")[:64]
+
+
+def _replace(path: Path, content: object) -> None:
+    """Write YAML, whole or not at all."""
+    text = yaml.dump(content, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=100)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as part:
+        part.write(text)
+    os.replace(part.name, path)
+
+
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

@@ -1,0 +1,147 @@
+"""A gallery: its entries, read from a file or from text, with all that is wrong in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from localai.cards.problems import Complaint, Location, Problem
+from localai.cards.yaml_source import YamlSource
+from localai.errors import CardError, ModelNotFound, nearest
+from localai.gallery.complaints import complaints_of, placed
+from localai.gallery.entry import Entry, IndexFile, Unusable
+from localai.gallery.yaml_text import read_file, read_text
+
+_One = TypeVar("_One", Entry, Unusable)
+
+
+@dataclass(frozen=True)
+class Index:
+    """What a gallery offers; an entry that is wrong is left out and named in `problems`."""
+
+    name: str
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    unusable: Mapping[str, Unusable] = field(default_factory=dict)
+    description: str = ""
+    problems: tuple[Problem, ...] = ()
+    source: YamlSource | None = None
+    """The text, where there is one: it knows the lines."""
+    places: Mapping[str, Location] = field(default_factory=dict)
+    """Where each entry is in the text."""
+
+    def find(self, name: str) -> Entry:
+        """Return the entry called `name`; raises ModelNotFound, with the reason if there is one."""
+        if name in self.entries:
+            return self.entries[name]
+        if name in self.unusable:
+            reason = self.unusable[name].reason
+            raise ModelNotFound(f"'{name}' cannot be installed: {reason}", param="model")
+        hint = nearest(name, self.entries)
+        raise ModelNotFound(
+            f"There is no '{name}' in the gallery '{self.name}'.{hint} "
+            "`localai search WORDS` looks for others.",
+            param="model",
+        )
+
+    def problem_of(self, entry: str, complaint: Complaint) -> Problem:
+        """Return a complaint about `entry` with its line."""
+        source = self.source or YamlSource(Path(self.name))
+        return placed(complaint, self.places.get(entry, ()), source)
+
+    def dump(self) -> dict[str, Any]:
+        """Return the gallery as its file holds it, without what is left at its default."""
+        content: dict[str, Any] = {"description": self.description} if self.description else {}
+        content["models"] = [_plain(entry) for entry in self.entries.values()]
+        if self.unusable:
+            content["unusable"] = [_plain(one) for one in self.unusable.values()]
+        return content
+
+
+def load_gallery(path: Path, name: str = "") -> Index:
+    """Return the gallery of a file; raises CardError where it is no gallery at all."""
+    return _index_of(read_file(path), name or path.stem)
+
+
+def read_gallery(text: str, path: Path, name: str) -> Index:
+    """Return the gallery of `text`, which came from `path`; raises CardError where it is none."""
+    return _index_of(read_text(text, path), name)
+
+
+def _index_of(source: YamlSource, name: str) -> Index:
+    if source.data is None and source.problems:
+        raise source.problems[0].error()
+    if not isinstance(source.data, dict) or not isinstance(source.data.get("models"), list):
+        raise CardError(
+            "is no gallery: it must hold `models:` with a list of entries",
+            path=str(source.path),
+            line=1,
+        )
+    reader = _Reader(source)
+    entries = reader.read("models", Entry)
+    unusable = reader.read("unusable", Unusable)
+    reader.check_keys()
+    return Index(
+        name=name,
+        entries={one.name: one for one in entries},
+        unusable={one.name: one for one in unusable if one.name not in reader.places},
+        description=str(source.data.get("description") or ""),
+        problems=tuple(sorted(reader.problems, key=lambda problem: problem.line or 0)),
+        source=source,
+        places=reader.places,
+    )
+
+
+class _Reader:
+    """Reads the lists of a gallery and remembers what is wrong."""
+
+    def __init__(self, source: YamlSource) -> None:
+        self._source = source
+        self.problems: list[Problem] = list(source.problems)
+        self.places: dict[str, Location] = {}
+
+    def read(self, key: str, kind: type[_One]) -> list[_One]:
+        found: list[_One] = []
+        for index, data in enumerate(self._source.data.get(key) or []):
+            one = self._one(data, (key, index), kind)
+            if one is not None:
+                found.append(one)
+        return found
+
+    def check_keys(self) -> None:
+        for key in self._source.data:
+            if key not in IndexFile.model_fields:
+                text = f"unknown key '{key}'.{nearest(key, IndexFile.model_fields)}"
+                self._complain(Complaint((key,), text), ())
+
+    def _one(self, data: Any, place: Location, kind: type[_One]) -> _One | None:
+        try:
+            one = kind.model_validate_json(_as_json(data), strict=True)
+        except ValidationError as error:
+            for complaint in complaints_of(error):
+                self._complain(complaint, place)
+            return None
+        if kind is Entry and one.name in self.places:
+            first = self._source.line_of(self.places[one.name])
+            text = f"the name '{one.name}' is already taken in line {first}"
+            self._complain(Complaint(("name",), text), place)
+            return None
+        if kind is Entry:
+            self.places[one.name] = place
+        return one
+
+    def _complain(self, complaint: Complaint, place: Location) -> None:
+        self.problems.append(placed(complaint, place, self._source))
+
+
+def _as_json(data: Any) -> str:
+    # JSON mode can be strict about types and still takes lists for tuples, text for enums.
+    return json.dumps(data)
+
+
+def _plain(model: BaseModel) -> dict[str, Any]:
+    return model.model_dump(mode="json", exclude_defaults=True)

@@ -1,0 +1,65 @@
+"""Which set of models suits a machine, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from localai.hardware.gpu import Api, Gpu
+from localai.hardware.machine import Machine
+
+Profile = Literal["cpu", "gpu-8g", "gpu-24g"]
+
+GIB = 2**30
+LEAST: tuple[tuple[Profile, float], ...] = (("gpu-24g", 22 * GIB), ("gpu-8g", 7.5 * GIB))
+"""GPU memory that a profile needs; cards sold as 24 GB and 8 GB report somewhat less."""
+_NAMES: dict[Api, str] = {"cuda": "CUDA", "rocm": "ROCm", "vulkan": "Vulkan", "metal": "Metal"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A profile and the sentence that says why it is this one."""
+
+    profile: Profile
+    reason: str
+
+
+def choose_profile(machine: Machine, built_for: Collection[Api] | None = None) -> Choice:
+    """Return the largest profile that fits a GPU which the engines can use, else `cpu`.
+
+    `built_for` is what the engine of language models was built for; None takes any GPU.
+    """
+    if not machine.gpus:
+        return Choice("cpu", "no GPU was found")
+    usable = [gpu for gpu in machine.gpus if built_for is None or gpu.api in built_for]
+    if not usable:
+        return Choice("cpu", _not_built_for(machine.gpus[0], built_for or ()))
+    if all(gpu.api == "vulkan" for gpu in usable):
+        return Choice(
+            "cpu", f"the {usable[0].name} is there for Vulkan, which speeds up chat but no pictures"
+        )
+    # Models do not spread over GPUs as well as they fill one.
+    best = max(
+        (gpu for gpu in usable if gpu.api != "vulkan"), key=lambda gpu: _memory(gpu, machine)
+    )
+    size = _memory(best, machine)
+    if not size:
+        return Choice("cpu", f"it is not known how much memory the {best.name} has")
+    for profile, least in LEAST:
+        if size >= least:
+            return Choice(profile, f"the {best.name} has {size / GIB:.1f} GiB")
+    return Choice("cpu", f"the {best.name} has {size / GIB:.1f} GiB, and gpu-8g needs 7.5")
+
+
+def _memory(gpu: Gpu, machine: Machine) -> int:
+    """Return the bytes that models may have on `gpu`, 0 where nobody knows."""
+    if gpu.memory_total is not None:
+        return gpu.memory_total
+    # NVIDIA's boards with one memory for both; a processor's own graphics gain nothing.
+    return machine.memory.total // 2 if gpu.shares_memory and gpu.api == "cuda" else 0
+
+
+def _not_built_for(gpu: Gpu, built_for: Collection[Api]) -> str:
+    has = " and ".join(_NAMES[api] for api in sorted(built_for)) or "the processor alone"
+    return f"there is the {gpu.name}, but llama.cpp was built here for {has}, not {_NAMES[gpu.api]}"

@@ -1,0 +1,1 @@
+"""Where models live: references, transports, downloads and what is on disk."""

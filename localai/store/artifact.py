@@ -1,0 +1,57 @@
+"""What a transport found behind a reference: the files to fetch, before any of their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from localai.store.references import Reference, check_relative_path
+
+Kind = Literal[
+    "model", "projector", "adapter", "template", "system", "parameters", "license", "other"
+]
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file to fetch.
+
+    `path` is relative to the model's folder; `size` is in bytes; `sha256` in hex, of the whole
+    file; `git_oid` is git's hash where there is no sha256. `headers` go to the origin of `url`
+    alone, and `renew` makes fresh ones when they have run out. An `archive` (tar) is unpacked, and
+    of its content only what lies below `inside` is kept. Of a `trusted` file a pickle is taken.
+    """
+
+    path: str
+    url: str
+    size: int | None = None
+    sha256: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    kind: Kind = "other"
+    git_oid: str | None = None
+    renew: Callable[[], Mapping[str, str]] | None = field(default=None, compare=False, repr=False)
+    archive: bool = False
+    inside: str = ""
+    trusted: bool = False
+
+    def __post_init__(self) -> None:
+        check_relative_path(self.path)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model before it is fetched.
+
+    `folder` is where it lives in the store; `model` is the path of its main file in it, or `` for
+    a model that is a whole folder; `texts` hold what came with the manifest, as its config. For a
+    repository of the hub `revision` is the commit. `notes` say what was left out, and why.
+    """
+
+    reference: Reference
+    folder: str
+    files: tuple[RemoteFile, ...]
+    model: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,195 @@
+"""Where the bytes of one file come from: redirects, credentials, ranges, and what answers mean."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from localai import __version__
+from localai.store.artifact import RemoteFile
+from localai.store.errors import AccessRefused, FetchFailed, NotInRegistry, WrongFile
+from localai.store.ranges import Span
+
+if TYPE_CHECKING:
+    import httpx2
+
+MOST_REDIRECTS = 10
+_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_EXPIRED = frozenset({400, 401, 403, 404, 410})
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+class TryAgain(Exception):
+    """A failure that may pass: a cut line, a silent or a busy server.
+
+    `after` is what the server asked to wait, in seconds; `reached` tells whether it answered.
+    """
+
+    def __init__(self, reason: str, after: float | None = None, reached: bool = True) -> None:
+        super().__init__(reason)
+        self.after = after
+        self.reached = reached
+
+
+class Changed(Exception):
+    """The file at the source is no longer the one that was begun."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A body that begins at `start`; `size` is the whole file's, None where it is not told.
+
+    `whole` tells that the server sends all of it, however little was asked for.
+    """
+
+    response: httpx2.Response
+    start: int
+    size: int | None
+    whole: bool
+    validator: str | None
+
+
+class Source:
+    """Answers to requests for spans of one file; remembers where redirects led."""
+
+    def __init__(self, client: httpx2.AsyncClient, file: RemoteFile) -> None:
+        self._client = client
+        self._file = file
+        self._headers = dict(file.headers)
+        self._place: str | None = None
+
+    @asynccontextmanager
+    async def open(self, span: Span, validator: str | None) -> AsyncIterator[Answer]:
+        """Ask for `span`; with a `validator`, all comes from the start if the file has changed.
+
+        Raises TryAgain, Changed, or an error that trying again does not mend.
+        """
+        import httpx2
+
+        wanted = {"range": f"bytes={span[0]}-{span[1] - 1}"}
+        if validator is not None:
+            wanted["if-range"] = validator
+        try:
+            response = await self._ask(wanted)
+            try:
+                yield self._answer(response, span)
+            finally:
+                await response.aclose()
+        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError) as error:
+            raise FetchFailed(f"{self._file.url} cannot be fetched: {error}.") from error
+        except httpx2.ReadTimeout:
+            raise TryAgain("no bytes came any more") from None
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            unreached = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+            reason = str(error) or type(error).__name__
+            raise TryAgain(reason, reached=not unreached) from error
+
+    async def _ask(self, wanted: Mapping[str, str]) -> httpx2.Response:
+        response = await self._follow(self._place or self._file.url, wanted)
+        if response.status_code in _EXPIRED and self._place is not None:
+            # The address behind the redirect was good for a time only.
+            await response.aclose()
+            self._place = None
+            response = await self._follow(self._file.url, wanted)
+        if response.status_code == 401 and self._file.renew is not None:
+            await response.aclose()
+            self._headers = dict(self._file.renew())
+            response = await self._follow(self._file.url, wanted)
+        return response
+
+    async def _follow(self, url: str, wanted: Mapping[str, str]) -> httpx2.Response:
+        import httpx2
+
+        origin = _origin(httpx2.URL(self._file.url))
+        for _ in range(MOST_REDIRECTS + 1):
+            target = httpx2.URL(url)
+            own = self._headers if _origin(target) == origin else {}
+            request = self._client.build_request("GET", target, headers=_USUAL | own | dict(wanted))
+            response = await self._client.send(request, stream=True, follow_redirects=False)
+            if not response.has_redirect_location:
+                self._place = url if url != self._file.url else None
+                return response
+            await response.aclose()
+            url = str(target.join(response.headers["location"]))
+            if target.scheme == "https" and not url.startswith("https:"):
+                raise FetchFailed(f"{self._file.url} leads from https to http: this is refused.")
+        raise FetchFailed(f"{self._file.url} is redirected more than {MOST_REDIRECTS} times.")
+
+    def _answer(self, response: httpx2.Response, span: Span) -> Answer:
+        if response.status_code not in {200, 206}:
+            self._raise_for(response)
+        self._refuse_page(response)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise FetchFailed(f"{self._file.url} is sent compressed, which was not asked for.")
+        validator = _validator(response.headers)
+        if response.status_code == 200:
+            length = response.headers.get("content-length", "")
+            return Answer(response, 0, int(length) if length.isdigit() else None, True, validator)
+        found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+        if found is None or int(found[1]) != span[0]:
+            raise FetchFailed(f"{self._file.url} sends another part of the file than asked for.")
+        size = None if found[3] == "*" else int(found[3])
+        return Answer(response, span[0], size, False, validator)
+
+    def _refuse_page(self, response: httpx2.Response) -> None:
+        page = response.headers.get("content-type", "").startswith("text/html")
+        if page and not self._file.path.endswith((".html", ".htm")):
+            raise WrongFile(f"{self._file.url} is a web page, not a model file.")
+
+    def _raise_for(self, response: httpx2.Response) -> None:
+        status, url = response.status_code, self._file.url
+        said = f"{url} answered {status}"
+        if status == 416 and response.headers.get("content-range") == "bytes */0":
+            raise WrongFile(f"{url} is no model file: it is empty.")
+        if status == 416:
+            raise Changed
+        if status in _BUSY:
+            raise TryAgain(said, retry_after(response.headers.get("retry-after")))
+        if status in {401, 403}:
+            raise AccessRefused(
+                f"{said}: it needs a token, or the one that was sent is not good for it. For the "
+                "hub set HF_TOKEN and accept the model's terms on its page; for a registry run "
+                "`podman login` or `docker login`."
+            )
+        if status in {404, 410}:
+            raise NotInRegistry(f"{said}: there is no such file.")
+        raise FetchFailed(f"{said}.")
+
+
+_USUAL = {
+    "user-agent": f"localai/{__version__}",
+    "accept": "*/*",
+    # Ranges and hashes are of the file, not of a compressed form of it.
+    "accept-encoding": "identity",
+}
+
+
+def retry_after(value: str | None, now: float | None = None) -> float | None:
+    """Return the seconds that a `Retry-After` header asks for: a number, or a date."""
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - (time.time() if now is None else now))
+
+
+def _validator(headers: Mapping[str, str]) -> str | None:
+    """Return what names this version of the file; a weak tag cannot be used for ranges."""
+    tag = headers.get("etag")
+    if tag is not None and not tag.startswith("W/"):
+        return tag
+    return headers.get("last-modified")
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, url.host, port

@@ -1,0 +1,94 @@
+"""One file, or one archive, at an address of the web."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from localai.store.artifact import Artifact, RemoteFile
+from localai.store.errors import InvalidReference
+from localai.store.gguf_files import is_gguf, is_projector
+from localai.store.references import UrlReference
+
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_SPLIT = re.compile(r"-00001-of-(\d{5})(\.gguf)$", re.IGNORECASE)
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def resolve(reference: UrlReference) -> Artifact:
+    """Return the file at the address, all parts of a split one; nothing is asked yet."""
+    url, headers = without_login(reference.url)
+    name = file_name(url)
+    names = _parts(name)
+    model = "" if is_archive(name) else name
+    files = tuple(
+        RemoteFile(
+            path=one,
+            url=url.replace(_quoted_name(url), _quoted_name(url).replace(name, one)),
+            headers=headers,
+            kind="projector" if is_projector(one) else "model",
+            archive=is_archive(one),
+        )
+        for one in names
+    )
+    return Artifact(reference, folder_of(url), files, model)
+
+
+def is_archive(name: str) -> bool:
+    """Tell whether the file is to be unpacked."""
+    return name.lower().endswith(_ARCHIVES)
+
+
+def file_name(url: str) -> str:
+    """Return the last part of the URL's path.
+
+    Raises InvalidReference when there is none that can be a file's name.
+    """
+    name = unquote(PurePosixPath(urlsplit(url).path).name)
+    if not name or name.startswith(".") or "/" in name or "." not in name:
+        raise InvalidReference(f"{url} does not name a model file: its last part is '{name}'.")
+    return name
+
+
+def folder_of(url: str) -> str:
+    """Return where the file lives in the store: below its host, as on the server."""
+    parts = urlsplit(url)
+    host = _NOT_IN_NAMES.sub("-", parts.netloc.rpartition("@")[2])
+    folders = [_clean(part) for part in unquote(parts.path).split("/")[:-1]]
+    query = parts.query
+    # The query may choose another file; `?download=true` does not.
+    if query and not re.fullmatch(r"download(=\w*)?", query):
+        folders.append(hashlib.sha256(query.encode()).hexdigest()[:8])
+    return "/".join(["url", host, *(part for part in folders if part)])
+
+
+def without_login(url: str) -> tuple[str, dict[str, str]]:
+    """Return the address without `user:password@`, and the header that says the same."""
+    parts = urlsplit(url)
+    login, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, {}
+    encoded = base64.b64encode(unquote(login).encode()).decode("ascii")
+    return urlunsplit(parts._replace(netloc=host)), {"authorization": f"Basic {encoded}"}
+
+
+def _clean(part: str) -> str:
+    cleaned = _NOT_IN_NAMES.sub("-", part)[:100]
+    return "" if cleaned.strip(".") == "" else cleaned
+
+
+def _quoted_name(url: str) -> str:
+    return PurePosixPath(urlsplit(url).path).name
+
+
+def _parts(name: str) -> list[str]:
+    found = _SPLIT.search(name) if is_gguf(name) else None
+    if found is None:
+        return [name]
+    start, count = name[: found.start()], int(found[1])
+    if not 1 <= count <= 1000:
+        raise InvalidReference(f"'{name}' says that it has {count} parts.")
+    return [f"{start}-{number:05}-of-{found[1]}{found[2]}" for number in range(1, count + 1)]

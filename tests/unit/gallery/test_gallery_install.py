@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from localai.cards.model_files import resolve_model_path, resolve_option_paths
+from localai.cards.reading import read_card
+from localai.errors import CardError
+from localai.gallery.entry import Entry, EntryFile
+from localai.gallery.install import Pulled, install, install_from
+from localai.store.errors import WrongFile
+from localai.store.store import Store
+from tests.unit.gallery.samples import BACKENDS, SHA, entry
+
+
+class Shelf:
+    """A store that holds every file, with its own path as content."""
+
+    def __init__(self, folder: Path, says: str | None = None) -> None:
+        self.folder, self.says = folder, says
+        self.pulled: list[str] = []
+
+    def __call__(self, file: EntryFile) -> Pulled:
+        self.pulled.append(file.uri)
+        path = self.folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file.path, "utf-8")
+        return Pulled(path, self.says)
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def seeing(sha: str) -> Entry:
+    return entry(
+        name="org/seeing:q4",
+        capabilities=["chat", "completion", "vision"],
+        files=[
+            {"path": "a.gguf", "uri": "hf://o/r/a.gguf", "sha256": sha},
+            {"path": "mmproj.gguf", "uri": "hf://o/r/mmproj.gguf"},
+        ],
+        card={"options": {"mmproj": "mmproj.gguf"}},
+    )
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    return folder
+
+
+def test_the_card_runs_what_was_pulled(tmp_path: Path, models: Path) -> None:
+    shelf = Shelf(tmp_path / "shelf")
+    path = install(seeing(sha256("a.gguf")), shelf, models)
+    card = read_card(path, BACKENDS)
+
+    assert path == models / "org-seeing-q4.yaml"
+    assert shelf.pulled == ["hf://o/r/a.gguf", "hf://o/r/mmproj.gguf"]
+    assert resolve_model_path(card) == tmp_path / "shelf/a.gguf"
+    assert resolve_option_paths(card)["mmproj"] == str(tmp_path / "shelf/mmproj.gguf")
+
+
+@pytest.mark.parametrize("says", [None, "f" * 64])
+def test_another_hash_than_the_gallery_s_writes_no_card(
+    tmp_path: Path, models: Path, says: str | None
+) -> None:
+    found = says or sha256("a.gguf")
+    with pytest.raises(WrongFile, match=f"has the sha256 {found}, but the gallery says {SHA}"):
+        install(seeing(SHA), Shelf(tmp_path / "shelf", says), models)
+    assert list(models.iterdir()) == []
+
+
+def test_another_card_is_not_overwritten_and_nothing_is_pulled(
+    tmp_path: Path, models: Path
+) -> None:
+    (models / "tiny-chat.yaml").write_text("name: tiny-chat\nbackend: echo\n", "utf-8")
+    shelf = Shelf(tmp_path / "shelf", SHA)
+    with pytest.raises(CardError, match="replace it with --force"):
+        install(entry(), shelf, models)
+    assert shelf.pulled == []
+    install(entry(), shelf, models, replace=True)
+    assert read_card(models / "tiny-chat.yaml", BACKENDS).card.backend == "llama_cpp"
+
+
+def test_installing_again_is_fine(tmp_path: Path, models: Path) -> None:
+    shelf = Shelf(tmp_path / "shelf", SHA)
+    first = install(entry(), shelf, models).read_text("utf-8")
+    assert install(entry(), shelf, models).read_text("utf-8") == first
+
+
+def test_a_model_is_found_in_its_archive(tmp_path: Path, models: Path) -> None:
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    (unpacked / "amy.onnx").write_bytes(b"")
+    voice = entry(
+        name="amy",
+        backend="piper",
+        capabilities=["speech"],
+        files=[{"path": "voice.tar.gz", "uri": "https://example.org/v.tar.gz", "sha256": SHA}],
+        card={"model": "amy.onnx"},
+    )
+    path = install(voice, lambda _: Pulled(unpacked), models)
+    assert resolve_model_path(read_card(path, BACKENDS)) == unpacked / "amy.onnx"
+    (unpacked / "amy.onnx").unlink()
+    with pytest.raises(WrongFile, match=r"None of the files of 'amy' holds amy\.onnx"):
+        install(voice, lambda _: Pulled(unpacked), models)
+
+
+def test_the_real_store_brings_the_files(
+    tmp_path: Path, models: Path, served: tuple[Path, str]
+) -> None:
+    folder, address = served
+    (folder / "voices").mkdir()
+    files = {"voices/amy.onnx": b"onnx", "voices/amy.onnx.json": b"{}"}
+    for path, content in files.items():
+        (folder / path).write_bytes(content)
+    voice = entry(
+        name="amy",
+        backend="piper",
+        capabilities=["speech"],
+        files=[
+            {
+                "path": Path(path).name,
+                "uri": f"{address}/{path}",
+                "sha256": hashlib.sha256(content).hexdigest(),
+            }
+            for path, content in files.items()
+        ],
+    )
+    store = Store(tmp_path / "store")
+    model = resolve_model_path(read_card(install_from(store, voice, models), BACKENDS))
+
+    assert model is not None
+    assert model.read_bytes() == b"onnx"
+    assert model.with_name("amy.onnx.json").read_bytes() == b"{}"
+    assert [one.cards for one in store.list()] == [("amy",), ("amy",)]
+
+
+def test_the_real_store_refuses_other_bytes(
+    tmp_path: Path, models: Path, served: tuple[Path, str]
+) -> None:
+    folder, address = served
+    (folder / "tiny.onnx").write_bytes(b"other")
+    wrong = entry(files=[{"path": "tiny.onnx", "uri": f"{address}/tiny.onnx", "sha256": SHA}])
+    with pytest.raises(WrongFile, match=SHA):
+        install_from(Store(tmp_path / "store"), wrong, models)
+    assert list(models.iterdir()) == []
+    assert not list((tmp_path / "store").rglob("tiny.onnx"))
+
+
+def test_the_real_store_unpacks_a_voice(
+    tmp_path: Path, models: Path, served: tuple[Path, str]
+) -> None:
+    folder, address = served
+    with tarfile.open(folder / "voice.tar.gz", "w:gz") as archive:
+        for name, content in (("amy.onnx", b"onnx"), ("amy.onnx.json", b"{}")):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    voice = entry(
+        name="amy",
+        backend="piper",
+        capabilities=["speech"],
+        files=[
+            {
+                "path": "voice.tar.gz",
+                "uri": f"{address}/voice.tar.gz",
+                "sha256": hashlib.sha256((folder / "voice.tar.gz").read_bytes()).hexdigest(),
+            }
+        ],
+        card={"model": "amy.onnx"},
+    )
+    card = install_from(Store(tmp_path / "store"), voice, models)
+    model = resolve_model_path(read_card(card, BACKENDS))
+    assert model is not None
+    assert model.name == "amy.onnx"
+    assert model.with_name("amy.onnx.json").exists()

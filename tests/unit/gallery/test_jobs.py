@@ -1,0 +1,158 @@
+"""Jobs: what was ordered runs, is told, is cancelled, and is taken up again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localai.errors import InvalidRequest, ModelNotFound
+from localai.gallery.jobs import Job, Jobs
+from localai.store.errors import Cancelled, WrongFile
+from localai.store.progress import Progress, Report
+from tests.gateways import eventually
+
+ORDER = {"reference": "hf://org/repo"}
+LONG = 10.0
+
+
+class Work:
+    """What jobs do here: a step, then waiting for leave to end, or for the end itself."""
+
+    def __init__(self) -> None:
+        self.orders: list[Mapping[str, Any]] = []
+        self.began = threading.Event()
+        self.may_end = threading.Event()
+        self.failure: Exception | None = None
+
+    def __call__(self, order: Mapping[str, Any], report: Report, cancel: threading.Event) -> None:
+        self.orders.append(order)
+        report(Progress("model.gguf", "fetching", 40, 100, speed=20.0))
+        report(Progress("mmproj.gguf", "fetching", 5, 10, speed=20.0))
+        self.began.set()
+        while not self.may_end.wait(0.01):
+            if cancel.is_set():
+                raise Cancelled("cancelled")
+        if self.failure is not None:
+            raise self.failure
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, work: Work) -> Iterator[Jobs]:
+    jobs = Jobs(tmp_path / "jobs", work)
+    yield jobs
+    jobs.close()
+
+
+def ended(jobs: Jobs, job: Job) -> Job:
+    eventually(lambda: not jobs.find(job.id).is_open, LONG)
+    return jobs.find(job.id)
+
+
+def test_a_job_tells_how_far_it_is(jobs: Jobs, work: Work) -> None:
+    job = jobs.submit(ORDER)
+    assert work.began.wait(LONG)
+    seen = jobs.find(job.id)
+    assert (seen.state, seen.phase, seen.done, seen.total) == ("running", "fetching", 45, 110)
+    assert seen.speed == 20.0
+    work.may_end.set()
+    assert ended(jobs, job).state == "done"
+
+
+def test_the_total_is_not_told_before_all_of_it_is_known() -> None:
+    job = Job("1", {}, files={"a": (1, 10), "b": (2, None)})
+    assert (job.done, job.total) == (3, None)
+
+
+def test_a_failure_is_told_with_its_code(jobs: Jobs, work: Work) -> None:
+    work.failure = WrongFile("The hash is aa, not bb.")
+    work.may_end.set()
+    job = ended(jobs, jobs.submit(ORDER))
+    assert (job.state, job.code, job.error) == ("failed", "wrong_file", "The hash is aa, not bb.")
+
+
+def test_an_unforeseen_failure_is_told_too(jobs: Jobs, work: Work) -> None:
+    work.failure = RuntimeError("no such luck")
+    work.may_end.set()
+    job = ended(jobs, jobs.submit(ORDER))
+    assert (job.state, job.error) == ("failed", "RuntimeError: no such luck")
+
+
+def test_the_same_order_is_not_begun_twice(jobs: Jobs, work: Work) -> None:
+    first = jobs.submit(ORDER)
+    assert work.began.wait(LONG)
+    assert jobs.submit(dict(ORDER)).id == first.id
+    other = jobs.submit({"reference": "hf://org/other"})
+    assert other.id != first.id
+    work.may_end.set()
+    ended(jobs, first)
+    ended(jobs, other)
+    assert len(work.orders) == 2
+
+
+def test_a_job_is_cancelled(jobs: Jobs, work: Work) -> None:
+    job = jobs.submit(ORDER)
+    assert work.began.wait(LONG)
+    jobs.cancel(job.id)
+    assert ended(jobs, job).state == "cancelled"
+    with pytest.raises(InvalidRequest, match="it is cancelled"):
+        jobs.cancel(job.id)
+
+
+def test_a_waiting_job_is_cancelled_before_it_begins(tmp_path: Path, work: Work) -> None:
+    jobs = Jobs(tmp_path, work, at_once=1)
+    first = jobs.submit(ORDER)
+    assert work.began.wait(LONG)
+    second = jobs.submit({"reference": "hf://org/other"})
+    jobs.cancel(second.id)
+    work.may_end.set()
+    ended(jobs, first)
+    assert ended(jobs, second).state == "cancelled"
+    assert work.orders == [ORDER]
+    jobs.close()
+
+
+def test_an_unfinished_job_goes_on_in_the_next_gateway(tmp_path: Path, work: Work) -> None:
+    before = Jobs(tmp_path, work)
+    job = before.submit(ORDER)
+    assert work.began.wait(LONG)
+    before.close()
+
+    again = Work()
+    again.may_end.set()
+    after = Jobs(tmp_path, again)
+    assert [one.id for one in after.resume()] == [job.id]
+    assert ended(after, job).state == "done"
+    assert again.orders == [ORDER]
+    after.close()
+
+
+def test_ended_jobs_are_remembered_for_a_week(tmp_path: Path, work: Work) -> None:
+    work.may_end.set()
+    before = Jobs(tmp_path, work, clock=lambda: 1000.0)
+    job = before.submit(ORDER)
+    ended(before, job)
+    before.close()
+    assert [one.state for one in Jobs(tmp_path, work, clock=lambda: 1000.0).list()] == ["done"]
+    late = Jobs(tmp_path, work, clock=lambda: 1000.0 + 8 * 86_400)
+    assert late.list() == []
+    with pytest.raises(ModelNotFound, match="no job"):
+        late.find(job.id)
+
+
+def test_a_broken_record_is_removed_and_the_others_stay(tmp_path: Path, work: Work) -> None:
+    work.may_end.set()
+    before = Jobs(tmp_path, work)
+    job = ended(before, before.submit(ORDER))
+    before.close()
+    (tmp_path / "broken.json").write_text("{")
+    assert [one.id for one in Jobs(tmp_path, work).list()] == [job.id]
+    assert not (tmp_path / "broken.json").exists()
