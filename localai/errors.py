@@ -13,6 +13,7 @@ LocalAIError
 ├── CapacityError                   right request, wrong moment; carries Retry-After
 │   ├── QueueFull                   429  the model's queue is full
 │   ├── QueueTimeout                503  waited too long for a turn
+│   ├── ModelNotHere                503  the model is being fetched
 │   └── ShuttingDown                503  the gateway drains
 ├── BackendError                    the engine or its process failed
 │   ├── LoadFailed                  500  not retried: the same file fails the same way
