@@ -60,14 +60,11 @@ def search_command(
 
 
 def free_memory() -> FreeMemory:
-    """Return what this machine has free, of the GPU that has most."""
-    from localai.gallery.fit import FreeMemory
-    from localai.hardware.machine import detect
+    """Return what this machine has free."""
+    # Imported here, because most commands ask for no memory.
+    from localai.gallery import memory
 
-    machine = detect()
-    # What shares main memory would be counted twice.
-    devices = [gpu.memory_free or 0 for gpu in machine.gpus if not gpu.shares_memory]
-    return FreeMemory(machine.memory.free, max(devices, default=0))
+    return memory.free_memory()
 
 
 def shown_name(found: Found) -> str:

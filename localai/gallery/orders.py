@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from localai.cards.model_files import missing_references
 from localai.cards.resolved import Backends, ResolvedCard
 from localai.gallery.entry import Entry
-from localai.gallery.fit import FreeMemory
 from localai.gallery.galleries import Galleries, galleries_of
 from localai.settings import Settings
 from localai.store.progress import Report
@@ -46,15 +45,6 @@ class Orders:
     def galleries(self) -> Galleries:
         """Return the galleries as they are now."""
         return galleries_of(self._settings, self._backends)
-
-    def free_memory(self) -> FreeMemory:
-        """Return what this machine has free, of the GPU that has most."""
-        from localai.hardware.machine import detect
-
-        machine = detect()
-        # What shares main memory would be counted twice.
-        devices = [gpu.memory_free or 0 for gpu in machine.gpus if not gpu.shares_memory]
-        return FreeMemory(machine.memory.free, max(devices, default=0))
 
     def perform(self, order: Mapping[str, Any], report: Report, cancel: threading.Event) -> None:
         """Do what `order` says; raises LocalAIError, and Cancelled when `cancel` is set."""

@@ -17,6 +17,7 @@ from localai.api.schemas import request_body
 from localai.errors import InvalidRequest, ModelNotFound, UnsupportedParameter
 from localai.gallery.apply import ApplyRequest
 from localai.gallery.entry import Entry
+from localai.gallery.memory import free_memory
 from localai.gallery.orders import install_order, pull_order
 from localai.gallery.search import Found, search
 from localai.protocol.asgi import json_response, parse_request, read_json_object
@@ -69,7 +70,7 @@ async def delete_model(request: Request, name: str) -> Response:
 def _search(gateway: Gateway, words: str, capability: Capability | None, fits: bool) -> list[Found]:
     orders = gateway.orders
     return search(
-        orders.galleries().all(), words, free=orders.free_memory(), capability=capability,
+        orders.galleries().all(), words, free=free_memory(), capability=capability,
         fits_only=fits,
     )  # fmt: skip
 
