@@ -101,53 +101,89 @@ def build_index(
     folders: Sequence[Sequence[ResolvedCard]], chosen: Mapping[Capability, str]
 ) -> Index:
     """Return the meaning of every name in the cards of `folders`; later folders win."""
-    by_name, same_names = _by_name(folders)
-    ranked = list(by_name.values())
-    aliases, same_aliases = _claimed_aliases(ranked, by_name)
+    named, same_names = _named(folders)
+    ranked = [card for cards in named for card in cards]
+    by_name = {card.name: card for card in ranked}
+    aliases, same_aliases = _claimed_aliases(named, by_name)
     defaults = _defaults(ranked, aliases, chosen)
     for capability, card in defaults.items():
         for alias in DEFAULT_ALIASES.get(capability, ()):
             if alias not in by_name:
                 aliases.setdefault(alias, card.name)
-    named = {name: _with_aliases(card, aliases) for name, card in sorted(by_name.items())}
+    cards = {name: _with_aliases(card, aliases) for name, card in sorted(by_name.items())}
     return Index(
-        cards=named,
+        cards=cards,
         aliases=aliases,
-        defaults={capability: named[card.name] for capability, card in defaults.items()},
+        defaults={capability: cards[card.name] for capability, card in defaults.items()},
         chosen=dict(chosen),
         clashes=(*same_names, *same_aliases),
     )
 
 
-def _by_name(
+def _named(
     folders: Sequence[Sequence[ResolvedCard]],
+) -> tuple[list[list[ResolvedCard]], list[Problem]]:
+    """Return the winners of each name by folder, later folders first, and clashes in a folder."""
+    named: list[list[ResolvedCard]] = []
+    names: set[str] = set()
+    aliases: set[str] = set()
+    clashes: list[Problem] = []
+    for cards in reversed(folders):
+        here, twice = _first_of_each_name(cards)
+        clashes += twice
+        kept = []
+        for card in [card for card in here.values() if card.name not in names]:
+            if (one := _beside(card, aliases, names | {*here})) is not None:
+                kept.append(one)
+                names.add(one.name)
+        named.append(kept)
+        aliases |= {alias for card in kept for alias in card.card.aliases}
+    return named, clashes
+
+
+def _first_of_each_name(
+    cards: Iterable[ResolvedCard],
 ) -> tuple[dict[str, ResolvedCard], list[Problem]]:
-    """Return the winner of each name, those of later folders first, and clashes in a folder."""
     found: dict[str, ResolvedCard] = {}
     clashes = []
-    for cards in reversed(folders):
-        here: dict[str, ResolvedCard] = {}
-        for card in cards:
-            first = here.setdefault(card.name, card)
-            if first is not card:
-                text = f"the name '{card.name}' is already taken by {first.path}"
-                clashes.append(Problem(card.path, None, text))
-        found = found | {name: card for name, card in here.items() if name not in found}
+    for card in cards:
+        first = found.setdefault(card.name, card)
+        if first is not card:
+            text = f"the name '{card.name}' is already taken by {first.path}"
+            clashes.append(Problem(card.path, None, text))
     return found, clashes
 
 
+def _beside(card: ResolvedCard, aliases: set[str], names: set[str]) -> ResolvedCard | None:
+    """Return `card` under a name that is not one of `aliases`, which belong to later folders.
+
+    That is the first of its own aliases which is free, so that who calls another model `gpt-4`
+    keeps what `gpt-4o` meant. None where it has no such name.
+    """
+    if card.name not in aliases:
+        return card
+    free = [alias for alias in card.card.aliases if alias not in aliases | names]
+    if not free:
+        return None
+    renamed = card.card.model_copy(update={"name": free[0], "aliases": tuple(free[1:])})
+    return replace(card, card=renamed)
+
+
 def _claimed_aliases(
-    ranked: Iterable[ResolvedCard], by_name: Mapping[str, ResolvedCard]
+    named: Iterable[Iterable[ResolvedCard]], by_name: Mapping[str, ResolvedCard]
 ) -> tuple[dict[str, str], list[Problem]]:
+    """Return whom each alias leads to; it is a clash only among the cards of one folder."""
     owners: dict[str, str] = {}
     clashes = []
-    for card in ranked:
-        for alias in card.card.aliases:
-            owner = alias if alias in by_name else owners.setdefault(alias, card.name)
-            if owner != card.name:
-                taken = by_name[owner].path
-                text = f"the alias '{alias}' already leads to '{owner}' of {taken}"
-                clashes.append(Problem(card.path, None, text))
+    for cards in named:
+        here = {card.name for card in cards}
+        for card in cards:
+            for alias in card.card.aliases:
+                owner = alias if alias in by_name else owners.setdefault(alias, card.name)
+                if owner != card.name and owner in here:
+                    taken = by_name[owner].path
+                    text = f"the alias '{alias}' already leads to '{owner}' of {taken}"
+                    clashes.append(Problem(card.path, None, text))
     return owners, clashes
 
 

@@ -423,11 +423,38 @@ def test_of_two_cards_that_claim_an_alias_the_first_gets_it(tmp_path: Path) -> N
 
     assert found.resolve("x", CHAT).name == "a"
     assert {card.name for card in found.cards()} == {"a", "b", "s"}
-    assert [error.path.name for error in found.errors()] == ["2.yaml", "s.yaml"]
+    assert [error.path.name for error in found.errors()] == ["2.yaml"]
     assert "the alias 'x' already leads to 'a'" in found.errors()[0].message
 
 
-def test_an_alias_never_hides_a_card(tmp_path: Path) -> None:
+def test_a_users_alias_counts_before_the_name_of_a_shipped_card(tmp_path: Path) -> None:
+    shipped = {"chat": llama("gpt-4", "aliases: [gpt-4o, gpt-3.5-turbo]")}
+    found = catalog(tmp_path, {"a": llama("a", "aliases: [gpt-4, gpt-3.5-turbo]")}, shipped)
+
+    assert found.resolve("gpt-4", CHAT).name == "a"
+    assert found.resolve("gpt-3.5-turbo", CHAT).name == "a"
+    assert found.resolve("gpt-4o", CHAT).path.name == "chat.yaml"
+    assert {card.name for card in found.cards()} == {"a", "gpt-4o"}
+    assert found.errors() == []
+
+
+def test_a_shipped_card_without_a_free_name_makes_way(tmp_path: Path) -> None:
+    shipped = {"chat": llama("gpt-4", "aliases: [x]")}
+    found = catalog(tmp_path, {"a": llama("a", "aliases: [gpt-4]"), "x": llama("x")}, shipped)
+
+    assert {card.name for card in found.cards()} == {"a", "x"}
+    assert found.resolve("gpt-4", CHAT).name == "a"
+
+
+def test_two_shipped_cards_do_not_take_the_same_free_name(tmp_path: Path) -> None:
+    shipped = {"1": llama("p", "aliases: [y]"), "2": llama("q", "aliases: [y, z]")}
+    found = catalog(tmp_path, {"a": llama("a", "aliases: [p, q]")}, shipped)
+
+    assert found.resolve("y", CHAT).path.name == "1.yaml"
+    assert found.resolve("z", CHAT).path.name == "2.yaml"
+
+
+def test_an_alias_never_hides_a_card_of_its_folder(tmp_path: Path) -> None:
     found = catalog(tmp_path, {"1": llama("a", "aliases: [b]"), "2": llama("b")})
 
     assert found.resolve("b", CHAT).name == "b"
