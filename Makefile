@@ -3,7 +3,7 @@
 # make lint     ruff, mypy --strict, import directions
 # make gallery-lint  check every entry of model-gallery/index.yaml
 # make bench    measure the gateway and llama.cpp; LLAMA_SERVER=/path/to/llama-server compares
-# make install  only install
+# make install  only install; ACCELERATOR=cuda12|rocm|vulkan builds llama.cpp for a GPU
 # make image    build the all-in-one image with podman or docker; ACCEL=cpu|cuda12|rocm|vulkan
 # make test-image   build it and call everything in it
 
@@ -14,6 +14,9 @@ ACCEL ?= cpu
 CONTAINER ?= $(firstword $(foreach engine,podman docker,$(shell command -v $(engine))))
 IMAGE ?= localhost/localai:$(ACCEL)
 BUILD_ARGS ?=
+LLAMA_FLAGS_cuda12 := -DGGML_CUDA=on
+LLAMA_FLAGS_rocm := -DGGML_HIP=on
+LLAMA_FLAGS_vulkan := -DGGML_VULKAN=on
 VENV := .venv
 BIN := $(VENV)/bin
 MANIFESTS := $(wildcard backends/*/backend.yaml)
@@ -21,7 +24,7 @@ STARTERS := $(addprefix model-gallery/starter/,chat image pictures vision voice 
 TYPED := localai backends tests benchmarks scripts
 
 .DEFAULT_GOAL := run
-.PHONY: install run test lint gallery-lint bench clean
+.PHONY: install run test lint gallery-lint bench image test-image clean
 
 install: $(VENV)/.installed
 
@@ -31,7 +34,8 @@ $(VENV)/.installed: pyproject.toml $(MANIFESTS) scripts/check-host.sh
 	$(BIN)/python -m pip install --quiet --editable .
 	$(BIN)/python scripts/backend_requirements.py $(ACCELERATOR) > $(VENV)/requirements.txt
 	@echo "Installing the engines; building llama.cpp takes a few minutes the first time."
-	$(BIN)/python -m pip install --quiet --requirement $(VENV)/requirements.txt
+	CMAKE_ARGS="$(LLAMA_FLAGS_$(ACCELERATOR)) $$CMAKE_ARGS" \
+	  $(BIN)/python -m pip install --quiet --requirement $(VENV)/requirements.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.installed tests/javascript/package-lock.json

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +21,8 @@ AUTO_PROFILE = "auto"
 PROFILES = ("cpu", "gpu-8g", "gpu-24g")
 _PROFILE_VARIABLE = "PROFILE"
 """What all-in-one images of other makers read; it counts only where it names a profile."""
+_MODELS_VARIABLE = "MODELS"
+"""What LocalAI reads as a list of models; it counts only where none of them is a folder."""
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -36,6 +39,12 @@ def default_store_folder() -> Path:
 
 def _split_folders(value: object) -> object:
     return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+def _split_models(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in re.split("[,;]", value) if part.strip()]
 
 
 def _expand_home(value: object) -> object:
@@ -63,6 +72,8 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Url = Annotated[str, AfterValidator(_check_url)]
 Folder = Annotated[Path, BeforeValidator(_expand_home)]
 OptionalFolder = Annotated[Folder | None, BeforeValidator(_none_if_empty)]
+OptionalFile = OptionalFolder
+ModelNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_models)]
 Folders = Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(_split_folders)]
 
 
@@ -80,6 +91,9 @@ class Settings(BaseSettings):
     port: int = Field(
         default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one"
     )
+    socket: OptionalFile = Field(
+        default=None, description="Unix socket to listen on, in place of `host` and `port`"
+    )
     public_url: Annotated[Url | None, BeforeValidator(_none_if_empty)] = Field(
         default=None,
         description="Address that callers use, where a proxy stands before the gateway",
@@ -90,6 +104,10 @@ class Settings(BaseSettings):
     store: Folder = Field(
         default_factory=default_store_folder, description="Folder for the models that are pulled"
     )
+    galleries: OptionalFolder = Field(
+        default=None,
+        description="Folder that keeps the galleries you add; else the one with the models folder",
+    )
     backends: Folders = Field(
         default=(), description="More folders with backends, beside the built-in one"
     )
@@ -98,6 +116,10 @@ class Settings(BaseSettings):
     ] = Field(
         default=None,
         description="Models under OpenAI's names: `cpu`, `gpu-8g`, `gpu-24g`, or `auto` to choose",
+    )
+    preload: ModelNames = Field(
+        default=(),
+        description="Models to install at the start where they are not here: names or references",
     )
     max_body_mib: Finite = Field(default=64, gt=0, description="Largest request body, in MiB")
     max_upload_mib: Finite = Field(
@@ -116,6 +138,10 @@ class Settings(BaseSettings):
     )
     allow_private_media: bool = Field(
         default=False, description="Fetch pictures and audio from private addresses too"
+    )
+    allow_private_models: bool = Field(
+        default=False,
+        description="Fetch models that callers ask for from private addresses too",
     )
     file_ttl: Duration = Field(
         default=3600.0, description="How long the address of a generated picture is valid"
@@ -204,7 +230,7 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     given = {name: value for name, value in flags.items() if value is not None}
     in_file = _read_config(config) if config else {}
     in_env = dict(EnvSettingsSource(Settings)())
-    by_habit = _profile_by_habit()
+    by_habit = _profile_by_habit() | _preload_by_habit()
     _refuse_unknown(given, "the flags")
     _refuse_unknown(in_file, str(config))
     sources = _sources(given, in_env, in_file, config)
@@ -218,7 +244,12 @@ def ensure_folders(settings: Settings) -> None:
     """Create the default models folder, and refuse folders that were given but do not exist."""
     if settings.models == default_models_folder():
         _create_folder(settings.models)
-    elif not settings.models.is_dir():
+    check_folders(settings)
+
+
+def check_folders(settings: Settings) -> None:
+    """Refuse folders that were given but do not exist."""
+    if settings.models != default_models_folder() and not settings.models.is_dir():
         raise ConfigError(
             f"models: the folder {settings.models} does not exist: create it, or give another one "
             f"with --models",
@@ -286,6 +317,15 @@ def _profile_by_habit() -> dict[str, str]:
     return {"profile": value} if value in {AUTO_PROFILE, *PROFILES} else {}
 
 
+def _preload_by_habit() -> dict[str, str]:
+    value = os.environ.get(_MODELS_VARIABLE, "")
+    named = _split_models(value)
+    assert isinstance(named, list)
+    # Many a shell has its folder of models in a variable of this name.
+    is_folder = any(Path(one).expanduser().is_dir() for one in named)
+    return {"preload": value} if named and not is_folder else {}
+
+
 def _bundled(relative: str) -> Path:
     # A wheel carries these folders inside the package, a checkout beside it.
     inside = _PACKAGE / "bundled" / relative
@@ -320,7 +360,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _relative_to(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
     # A path in a file means the same wherever the program is started from.
     anchored = dict(values)
-    for key in ("models", "store", "runtime_dir", "spool_dir"):
+    for key in ("models", "store", "galleries", "socket", "runtime_dir", "spool_dir"):
         if isinstance(value := values.get(key), str):
             anchored[key] = folder / Path(value).expanduser()
     if isinstance(several := _split_folders(values.get("backends")), list):

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Runs the all-in-one image and asks everything of it that a user would.
 # Usage: test-image.sh IMAGE
-# CONTAINER names the engine (podman, docker); RUN_ARGS are added to each of its runs.
+# CONTAINER names the engine (podman, docker), NETWORK the engine's network for the runs that have one;
+# RUN_ARGS are added to each run.
 set -euo pipefail
 image="$1"
 engine="${CONTAINER:-podman}"
 read -ra run_args <<<"${RUN_ARGS:-}"
+network=(${NETWORK:+--network "$NETWORK"})
 name="localai-test-$$"
 work="$(mktemp -d)"
 port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
 url="http://127.0.0.1:$port"
+over=() # what curl needs beside, to get there
 
 end() {
   "$engine" rm --force "$name" >/dev/null 2>&1 || true
@@ -49,7 +52,7 @@ stop_cleanly() {
 
 # call PATH JSON: the answer on stdout; its headers go to $work/headers.
 call() {
-  curl --silent --show-error --fail-with-body --max-time 180 --dump-header "$work/headers" \
+  curl --silent --show-error --fail-with-body --max-time 180 "${over[@]}" --dump-header "$work/headers" \
     "$url$1" --header 'content-type: application/json' --data "$2" || fail "$1"
 }
 
@@ -79,7 +82,7 @@ say "localai doctor in it"
 
 say "read-only, with its two volumes alone"
 begin=$(date +%s%N)
-start --read-only --cap-drop ALL --security-opt no-new-privileges --env PROFILE=cpu \
+start "${network[@]}" --read-only --cap-drop ALL --security-opt no-new-privileges --env PROFILE=cpu \
   --publish "127.0.0.1:$port:$port" --volume "$name-models:/models" --volume "$name-data:/data"
 await curl --silent --fail "$url/ready"
 echo "   ready after $((($(date +%s%N) - begin) / 1000000)) ms"
@@ -121,15 +124,38 @@ heard="$(curl --silent --show-error --fail-with-body --max-time 180 "$url/v1/aud
   --form model=whisper-1 --form "file=@$work/speech.mp3")" || fail "the transcription"
 expect "hello world" "$(pick 'a["text"]' <<<"$heard")"
 
+say "a model that is pulled into the volume"
+"$engine" exec "$name" sh -eu -c '
+  folder=/opt/app/localai/bundled/model-gallery/starter/chat
+  python3 -m http.server --bind 127.0.0.1 --directory "$folder" 8099 >/dev/null 2>&1 & server=$!
+  trap "kill $server" EXIT
+  for _ in $(seq 50); do
+    python3 -c "import socket; socket.create_connection((\"127.0.0.1\", 8099))" 2>/dev/null && break
+    sleep 0.1
+  done
+  localai pull http://127.0.0.1:8099/starter-chat.gguf --name survivor' 2>&1 | sed 's/^/   /' || fail "the pull"
+
 say "a clean stop"
 stop_cleanly
 
-say "without any network, as a user of the platform's own choice"
-start --network none --user 12345:0 --read-only --volume "$name-models:/models" --volume "$name-data:/data"
-await "$engine" exec "$name" python3 /opt/localai/healthcheck.py
-answer="$("$engine" exec "$name" localai embed king --model text-embedding-ada-002 --url "$url")" || fail "no answer without a network"
-echo "   ${answer:0:60}…"
+say "without any network, over a Unix socket, as a user of the platform's own choice"
+mkdir -m 1777 "$work/run"
+user="$(id -u)" # who then may call, unless that is root
+[ "$user" != 0 ] || user=12345
+start --network none --user "$user:0" --read-only --volume "$name-models:/models" --volume "$name-data:/data" \
+  --volume "$work/run:/run/localai" --env LOCALAI_SOCKET=/run/localai/localai.sock --env MODELS=survivor
+await curl --silent --fail --unix-socket "$work/run/localai.sock" http://localhost/ready
+"$engine" exec "$name" python3 /opt/localai/healthcheck.py || fail "the health check over the socket"
+url=http://localhost
+over=(--unix-socket "$work/run/localai.sock")
+answer="$(call /v1/chat/completions '{"model": "survivor", "messages": [{"role": "user", "content": "What is the capital of France?"}]}')"
+expect Paris "$(pick 'a["choices"][0]["message"]["content"]' <<<"$answer")"
+answer="$(call /v1/embeddings '{"model": "text-embedding-ada-002", "input": "king"}')"
+expect 384 "$(pick '"%d dimensions" % len(a["data"][0]["embedding"])' <<<"$answer")"
+expect survivor "$("$engine" exec "$name" localai ps)"
+expect "survivor is here already" "$("$engine" logs "$name" 2>&1 | grep 'here already')"
 stop_cleanly
+[ ! -e "$work/run/localai.sock" ] || fail "its socket is left behind"
 
 echo
 echo "All is well."

@@ -40,9 +40,10 @@ def no_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 _connect = socket.socket.connect
+_LOOPBACK = frozenset({"127.0.0.1", "127.0.0.2", "::1", "localhost"})
 
 
 def _connect_on_loopback(self: socket.socket, address: Any) -> None:
-    if isinstance(address, tuple) and address[0] not in {"127.0.0.1", "::1", "localhost"}:
+    if isinstance(address, tuple) and address[0] not in _LOOPBACK:
         raise AssertionError(f"a test wanted to reach {address}")
     _connect(self, address)

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from localai import __version__
 from localai.api import generated_route, health, tts
 from localai.api.admin import model_gallery, model_jobs, workers
+from localai.api.cross_site import OwnPagesOnly
 from localai.api.gateway import Gateway
 from localai.api.generated_files import GeneratedFiles
 from localai.api.metrics import Metrics
@@ -24,14 +25,17 @@ from localai.api.records import RequestRecords
 from localai.api.schemas import describe_bodies
 from localai.api.spool import Spool
 from localai.cards.catalog import Catalog
+from localai.gallery.job_log import JobLog
 from localai.gallery.jobs import Jobs
+from localai.gallery.named import GalleryNames
 from localai.gallery.orders import Orders
+from localai.gallery.preload import preload_orders
 from localai.pool.launchers.process import ProcessLauncher
 from localai.pool.pool import Pool
 from localai.pool.state import Policy
 from localai.protocol.asgi import install_error_handlers
 from localai.protocol.manifest import read_manifests
-from localai.settings import Settings, backend_folders, catalog_folders, profile_folder
+from localai.settings import Settings, backend_folders, catalog_folders
 from localai.store.whereabouts import locator
 
 log = logging.getLogger(__name__)
@@ -43,9 +47,10 @@ _OPENAI_ROUTERS = (
 def create_app(settings: Settings) -> FastAPI:
     """Return the gateway as an ASGI app; two apps share nothing.
 
-    Raises ConfigError when a backend's manifest cannot be read.
+    Raises ConfigError when a backend's manifest cannot be read, or nobody knows a model to preload.
     """
     gateway = _create_gateway(settings)
+    preload = preload_orders(settings, gateway.catalog.cards(), gateway.orders.galleries())
     app = FastAPI(
         title="LocalAI",
         version=__version__,
@@ -57,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.gateway = gateway
     app.state.has_failed = False
+    app.state.preload = preload
     # Before the models, whose names may be anything.
     app.include_router(model_jobs.router)
     app.include_router(model_gallery.router)
@@ -67,6 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     describe_bodies(app)
     install_error_handlers(app)
+    app.add_middleware(OwnPagesOnly, public_url=settings.public_url)
     app.add_middleware(RequestRecords, count=gateway.metrics.count)
     app.add_middleware(ForgivingPaths)
     return app
@@ -74,9 +81,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _create_gateway(settings: Settings) -> Gateway:
     manifests = read_manifests(*backend_folders(settings))
-    catalog = Catalog(
-        catalog_folders(settings), manifests, settings.default_models(), locator(settings.store)
-    )
+    locate = locator(settings.store, GalleryNames(settings, manifests))
+    catalog = Catalog(catalog_folders(settings), manifests, settings.default_models(), locate)
     catalog.refresh()
     pool = Pool(
         ProcessLauncher(settings.runtime_dir),
@@ -86,18 +92,16 @@ def _create_gateway(settings: Settings) -> Gateway:
     )
     spool = Spool(settings.spool_dir)
     generated = GeneratedFiles(spool, settings.file_ttl)
-    orders = Orders(settings, manifests, catalog.find)
-    jobs = Jobs(settings.store / "jobs", orders.perform)
+    orders = Orders(settings, manifests, catalog)
+    jobs = Jobs(settings.store / "jobs", JobLog(orders.perform, catalog.cards))
     return Gateway(settings, catalog, pool, Metrics(pool.views), spool, generated, orders, jobs)
 
 
 def _fetch_profile(gateway: Gateway) -> None:
     """Go on with unfinished jobs, and begin to fetch the models of the profile."""
     gateway.jobs.resume()
-    profile = gateway.settings.profile
-    folder = profile_folder(profile) if profile else None
     for card in gateway.catalog.cards():
-        if folder is not None and card.path.parent == folder:
+        if card.path.parent == gateway.profile_folder:
             gateway.fetch(card)
 
 
@@ -108,6 +112,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     running.add_done_callback(partial(_end_without_pool, app))
     reloading = asyncio.create_task(_reload(gateway), name="reload")
     _fetch_profile(gateway)
+    for order in app.state.preload:
+        gateway.jobs.submit(order)
     try:
         yield
     finally:
@@ -135,5 +141,6 @@ async def _reload(gateway: Gateway) -> None:
             gateway.catalog.refresh()
             gateway.pool.retire_all_but(gateway.catalog.cards())
             gateway.generated.remove_expired()
+            gateway.jobs.begin_due()
         except Exception:
             log.exception("the cards cannot be read again")

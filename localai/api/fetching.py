@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from functools import cache
 from typing import TYPE_CHECKING
 
 from localai import __version__
-from localai.api.addresses import Address, is_public, resolve_host
 from localai.errors import InvalidRequest
+from localai.network.reach import PrivateHost, Reach
 from localai.settings import Settings
 
 if TYPE_CHECKING:
     import httpx2
 
 _MOST_REDIRECTS = 5
-_PORTS = {"http": 80, "https": 443}
+_SETTING = "LOCALAI_ALLOW_PRIVATE_MEDIA"
 _building = threading.Lock()
 
 
@@ -47,57 +46,56 @@ class Allowance:
 async def fetch(url: str, settings: Settings, allowance: Allowance) -> bytes:
     """Return what `url` points at.
 
-    Each host's addresses are checked and one is used for the connection, so that a name cannot
-    change its meaning in between; redirects are followed by hand, each checked again. Raises
+    Each connection goes to an address that was checked, and redirects are followed by hand. Raises
     NotFetched, and InvalidRequest where it comes to more than `allowance`.
     """
     # The first time takes long, which is not the other side's fault.
     trusted = await asyncio.to_thread(_trusted)
+    reach = Reach(not settings.allow_private_media, setting=_SETTING)
     try:
         async with asyncio.timeout(settings.media_timeout):
-            return await _fetch(url, settings.allow_private_media, trusted, allowance)
+            return await _fetch(url, reach, trusted, allowance)
     except TimeoutError:
         raise NotFetched(f"it took longer than {settings.media_timeout:g} s") from None
 
 
 def _trusted() -> ssl.SSLContext:
+    from localai.network.clients import certificates
+
     with _building:  # many may want it at once the first time
-        return _tls_context()
+        return certificates(trust_env=False)
 
 
-@cache
-def _tls_context() -> ssl.SSLContext:
-    """Return what checks certificates; it never changes, and building it takes long."""
-    import httpx2
-
-    return httpx2.create_ssl_context(trust_env=False)
-
-
-async def _fetch(
-    url: str, allow_private: bool, trusted: ssl.SSLContext, allowance: Allowance
-) -> bytes:
+async def _fetch(url: str, reach: Reach, trusted: ssl.SSLContext, allowance: Allowance) -> bytes:
     import httpx2
 
     try:
         for _ in range(_MOST_REDIRECTS + 1):
-            request = await _pinned_request(url, allow_private)
-            content, location = await _ask(request, trusted, allowance)
+            content, location = await _ask(_request(url), reach, trusted, allowance)
             if location is None:
                 return content
             url = str(httpx2.URL(url).join(location))
+    except PrivateHost as error:
+        raise NotFetched(
+            f"'{error.host}' is not an address of the public internet ({_SETTING}=true allows "
+            "those)"
+        ) from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise NotFetched(str(error) or type(error).__name__) from None
     raise NotFetched(f"it is redirected more than {_MOST_REDIRECTS} times")
 
 
 async def _ask(
-    request: httpx2.Request, trusted: ssl.SSLContext, allowance: Allowance
+    request: httpx2.Request, reach: Reach, trusted: ssl.SSLContext, allowance: Allowance
 ) -> tuple[bytes, str | None]:
     """Return the body, or where else to look for it."""
     import httpx2
 
+    from localai.network.clients import AsyncTransport
+
     # A proxy of the environment would resolve the name once more, past our check.
-    async with httpx2.AsyncClient(verify=trusted, trust_env=False, timeout=None) as client:
+    transport = AsyncTransport(reach, verify=trusted, proxies=False)
+    async with httpx2.AsyncClient(transport=transport, trust_env=False, timeout=None) as client:
         response = await client.send(request, stream=True)
         try:
             if response.has_redirect_location:
@@ -107,40 +105,21 @@ async def _ask(
             await response.aclose()
 
 
-async def _pinned_request(url: str, allow_private: bool) -> httpx2.Request:
-    """Return a GET to one checked address, with the name for `Host` and for the certificate."""
+def _request(url: str) -> httpx2.Request:
+    """Return the question, which says nothing that the URL does not."""
     import httpx2
 
     target = httpx2.URL(url)
-    if target.scheme not in _PORTS:
+    if target.scheme not in {"http", "https"}:
         raise NotFetched(f"'{target.scheme}' addresses are not fetched, only http and https")
     if not target.host:
         raise NotFetched("it names no host")
-    address = await _choose(target, allow_private)
     headers = {
-        "host": target.netloc.decode("ascii"),
         "user-agent": f"localai/{__version__}",
         "accept": "*/*",
         "accept-encoding": "identity",  # a small body must not unpack into a large one
     }
-    pinned = target.copy_with(host=str(address), username="", password="")
-    extensions = {"sni_hostname": target.raw_host.decode("ascii")}
-    return httpx2.Request("GET", pinned, headers=headers, extensions=extensions)
-
-
-async def _choose(target: httpx2.URL, allow_private: bool) -> Address:
-    # The same spelling as in `Host` and for the certificate: Python's own is an older IDNA.
-    host = target.raw_host.decode("ascii")
-    try:
-        addresses = await resolve_host(host, target.port or _PORTS[target.scheme])
-    except (OSError, UnicodeError):
-        raise NotFetched(f"the host '{target.host}' has no address") from None
-    if not allow_private and not all(map(is_public, addresses)):
-        raise NotFetched(
-            f"'{target.host}' is not an address of the public internet (LOCALAI_ALLOW_PRIVATE_MEDIA"
-            "=true allows those)"
-        )
-    return addresses[0]
+    return httpx2.Request("GET", target.copy_with(username="", password=""), headers=headers)
 
 
 async def _read(response: httpx2.Response, allowance: Allowance) -> bytes:

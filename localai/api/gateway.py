@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -12,12 +13,14 @@ from localai.api.metrics import Metrics
 from localai.api.spool import Spool
 from localai.cards.catalog import Catalog
 from localai.cards.model_files import missing_references
+from localai.cards.problems import Problem
 from localai.cards.resolved import ResolvedCard
-from localai.gallery.jobs import Job, Jobs
+from localai.gallery.job import Job
+from localai.gallery.jobs import Jobs
 from localai.gallery.orders import Orders, fetch_order
 from localai.pool.pool import Pool
 from localai.protocol.asgi import BodyLimits
-from localai.settings import Settings
+from localai.settings import Settings, profile_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,20 @@ class Gateway:
     generated: GeneratedFiles
     orders: Orders
     jobs: Jobs
+    warned_of_vectors: set[str] = field(default_factory=set)
+    """The cards of which it was logged that another one embeds in their place."""
+    told_of_galleries: set[Problem] = field(default_factory=set)
+    """What was logged to be wrong in galleries."""
 
     def fetch(self, card: ResolvedCard) -> Job | None:
         """Begin to fetch what `card` needs, unless that failed lately; None where all is here."""
         return self.jobs.submit_again(fetch_order(card)) if missing_references(card) else None
+
+    @property
+    def profile_folder(self) -> Path | None:
+        """The folder with the profile's cards, None without a profile."""
+        profile = self.settings.profile
+        return profile_folder(profile) if profile else None
 
     @property
     def body_limits(self) -> BodyLimits:

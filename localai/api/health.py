@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from typing import Any
 
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from localai import __version__
 from localai.api.gateway import gateway_of
 from localai.api.metrics import CONTENT_TYPE
-from localai.cards.model_files import missing_references
+from localai.api.missing_models import what_is_missing
 from localai.protocol.asgi import json_response
 
 router = APIRouter(tags=["health"])
@@ -28,18 +29,26 @@ async def show_health() -> Response:
 async def show_readiness(request: Request) -> Response:
     """Answer 200 when there is at least one model to call, 503 otherwise.
 
-    With `?full=1` it is 503 until everything that cards fetch is here, and tells what is not.
+    With `?full=1` it is also 503 while anything is fetched or will be tried again, or where a model
+    of the profile could not be fetched; what else is not here is told and does not count.
     """
-    cards = gateway_of(request).catalog.cards()
-    status = "ready" if cards else "no model: add a card to the models folder"
-    answer: dict[str, Any] = {"status": status, "models": len(cards)}
-    if request.query_params.get("full", "0") not in {"0", "false"}:
-        answer["missing"] = {
-            card.name: list(missing) for card in cards if (missing := missing_references(card))
+    gateway = gateway_of(request)
+    cards = gateway.catalog.cards()
+    answer: dict[str, Any] = {
+        "status": "ready" if cards else "no model: add a card to the models folder",
+        "models": len(cards),
+    }
+    is_ready = bool(cards)
+    if cards and request.query_params.get("full", "0") not in {"0", "false"}:
+        missing = await asyncio.to_thread(what_is_missing, gateway)
+        answer |= {
+            "fetching": missing.fetching,
+            "failed": missing.failed,
+            "not_ordered": missing.not_ordered,
         }
-    is_ready = cards and not answer.get("missing")
-    if cards and not is_ready:
-        answer["status"] = "fetching: GET /models/jobs tells how far it is"
+        is_ready = not missing.is_wanted
+        if not is_ready:
+            answer["status"] = "not all models are here: GET /models/jobs tells why"
     return json_response(answer, 200 if is_ready else 503)
 
 

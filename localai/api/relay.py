@@ -23,6 +23,7 @@ from localai.protocol.asgi import CALLER_GONE, CLIENT_GONE, CallerGone, watch_ca
 
 Headers = list[tuple[bytes, bytes]]
 Rewrite = Callable[[bytes], Awaitable[bytes]]
+Explain = Callable[[bytes], bytes]
 _KEPT_HEADERS = frozenset(
     {
         b"cache-control", b"content-type", b"retry-after", b"x-accel-buffering",
@@ -55,10 +56,12 @@ class Relay(Response):
         *,
         files: CallFiles | None = None,
         rewrite: Rewrite | None = None,
+        explain: Explain | None = None,
     ) -> None:
         """Ask with POST, or with GET where `body` is None.
 
-        `files` are removed when the call is over; `rewrite` changes a whole answer of status 200.
+        `files` are removed when the call is over; `rewrite` changes a whole answer of status 200,
+        `explain` one that refuses the call.
         """
         super().__init__()
         self._pool = pool
@@ -68,6 +71,7 @@ class Relay(Response):
         self._extra_headers = extra_headers
         self._files = files
         self._rewrite = rewrite
+        self._explain = explain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
@@ -75,7 +79,9 @@ class Relay(Response):
         record.model = self._card.name
         try:
             async with watch_caller(receive), self._pool.lease(self._card) as worker:
-                exchange = _Exchange(worker, record, send, self._extra_headers, self._rewrite)
+                exchange = _Exchange(
+                    worker, record, send, self._extra_headers, self._rewrite, self._explain
+                )
                 await exchange.run(self._path, self._body)
         except CallerGone:
             record.status = CLIENT_GONE
@@ -96,12 +102,14 @@ class _Exchange:
         send: Send,
         extra: Headers,
         rewrite: Rewrite | None,
+        explain: Explain | None = None,
     ) -> None:
         self._worker = worker
         self._record = record
         self._send = send
         self._extra = extra
         self._rewrite = rewrite
+        self._explain = explain
 
     async def run(self, path: str, body: bytes | None) -> None:
         method = "GET" if body is None else "POST"
@@ -130,6 +138,8 @@ class _Exchange:
             self._record.usage = int(usage[1]), int(usage[2] or 0)
         if self._rewrite is not None and response.status == 200:
             body = await self._rewrite(body)
+        if self._explain is not None and 400 <= response.status < 500:
+            body = self._explain(body)
         await self._start(response, (b"content-length", str(len(body)).encode()))
         await self._send({"type": "http.response.body", "body": body})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from localai.cards.model_files import has_its_files
 from localai.cards.problems import Problem
 from localai.cards.reading import check_card
 from localai.cards.resolved import Backends, Locate, ResolvedCard, Source, nowhere
-from localai.errors import ModelNotFound
+from localai.cards.yaml_source import read_yaml
+from localai.errors import ModelNotFound, RequestError
 from localai.protocol.capabilities import Capability
 
 _log = logging.getLogger(__name__)
@@ -80,17 +82,20 @@ class Catalog:
         self._files: dict[Path, _File] = {}
         self._errors: tuple[BrokenCard, ...] = ()
         self._index = build_index((), self._default_models)
+        self._refreshing = threading.Lock()
 
     def refresh(self) -> Changes:
         """Look at the files again; costs one stat a file when nothing changed.
 
-        Polling, because the mounts of containers and network folders often deliver no events.
+        Polling, because the mounts of containers and network folders often deliver no events. May
+        be called from any thread.
         """
-        seen = dict(self._scan())
-        if {path: file.seen for path, file in self._files.items()} == seen:
-            return Changes()
-        self._files = {path: self._read(path, one) for path, one in seen.items()}
-        return self._take(build_index(self._by_folder(), self._default_models))
+        with self._refreshing:
+            seen = dict(self._scan())
+            if {path: file.seen for path, file in self._files.items()} == seen:
+                return Changes()
+            self._files = {path: self._read(path, one) for path, one in seen.items()}
+            return self._take(build_index(self._by_folder(), self._default_models))
 
     def cards(self) -> list[ResolvedCard]:
         """Return every card, by name."""
@@ -113,19 +118,53 @@ class Catalog:
                 raise
         return self._index.resolve(name, capability)
 
-    def stand_in(self, card: ResolvedCard, capability: Capability) -> ResolvedCard:
-        """Return who answers for `card`: its fallback as long as its own files are not here."""
-        tried = {card.name}
-        while card.card.fallback is not None and not has_its_files(card):
-            card = self._index.resolve(card.card.fallback, capability)
-            if card.name in tried:
+    def line_of_answerers(self, card: ResolvedCard, capability: Capability) -> list[ResolvedCard]:
+        """Return `card` and those that answer in its place, as far as they can, in turn.
+
+        A fallback that names nothing, or cannot do it, ends the line: the catalog's errors tell it.
+        """
+        line = [card]
+        while (name := line[-1].card.fallback) is not None:
+            try:
+                found = self._index.resolve(name, capability)
+            except RequestError:
                 break
-            tried.add(card.name)
-        return card
+            if found in line:
+                break
+            line.append(found)
+        return line
+
+    def stand_in(self, card: ResolvedCard, capability: Capability) -> ResolvedCard:
+        """Return who answers for `card`: the first in its line whose files are all here.
+
+        It is `card` itself where nobody's are.
+        """
+        line = self.line_of_answerers(card, capability)
+        return next((one for one in line if has_its_files(one)), card)
 
     def find(self, name: str) -> ResolvedCard:
         """Return the card called `name`, whatever it can do; raises ModelNotFound."""
+        try:
+            return self._index.find(name)
+        except ModelNotFound:
+            # As above: a card that was installed a moment ago is there.
+            if not self.refresh():
+                raise
         return self._index.find(name)
+
+    def named(self, name: str) -> ResolvedCard:
+        """Return the card of exactly this name.
+
+        Raises ModelNotFound that names the card which an alias or a habit leads to.
+        """
+        card = self.find(name)
+        if card.name != name:
+            raise ModelNotFound(
+                f"No card is called '{name}': it leads to '{card.name}', which has to be named "
+                "itself.",
+                param="name",
+            )
+        return card
 
     def default(self, capability: Capability) -> ResolvedCard | None:
         """Return the card that answers calls which name no model."""
@@ -162,7 +201,11 @@ class Catalog:
 
     def _take(self, index: Index) -> Changes:
         before, after = self._index.cards, index.cards
-        errors = (*self._file_errors(), *(_broken(clash) for clash in index.clashes))
+        errors = (
+            *self._file_errors(),
+            *(_broken(clash) for clash in index.clashes),
+            *_lost_fallbacks(index),
+        )
         changes = Changes(
             added=tuple(name for name in after if name not in before),
             changed=tuple(
@@ -199,10 +242,22 @@ def _broken(problem: Problem, card_name: str | None = None) -> BrokenCard:
     return BrokenCard(problem.path, problem.line, problem.message, card_name)
 
 
+def _lost_fallbacks(index: Index) -> Iterator[BrokenCard]:
+    for card in index.cards.values():
+        if (name := card.card.fallback) is None:
+            continue
+        try:
+            index.find(name)
+        except ModelNotFound as error:
+            line = read_yaml(card.path).line_of(("fallback",))
+            text = f"fallback: nobody answers in its place. {error.message}"
+            yield BrokenCard(card.path, line, text, card.name)
+
+
 def _log_changes(changes: Changes) -> None:
     for what in ("added", "changed", "removed"):
         for name in getattr(changes, what):
             _log.info("card %s: %s", what, name)
     for error in changes.broken:
-        kept = f" (the last good card '{error.card_name}' stays)" if error.card_name else ""
+        kept = f" (the card '{error.card_name}' stays)" if error.card_name else ""
         _log.error("%s%s", Problem(error.path, error.line, error.message), kept)

@@ -24,15 +24,15 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def resolve_options(card: Card, manifest: Manifest) -> tuple[dict[str, Any], list[Complaint]]:
     """Return the card's options over the manifest's defaults, and what is wrong with them."""
-    complaints = [*_check_options(card.options, manifest), *_check_context(card, manifest)]
+    complaints = [*_check_options(card, manifest), *_check_context(card, manifest)]
     options = manifest.option_defaults()
     if CONTEXT_OPTION in options and card.limits.context is not None:
         options[CONTEXT_OPTION] = card.limits.context
     return options | card.options, complaints
 
 
-def _check_options(options: Mapping[str, Any], manifest: Manifest) -> Iterator[Complaint]:
-    for name, value in options.items():
+def _check_options(card: Card, manifest: Manifest) -> Iterator[Complaint]:
+    for name, value in card.options.items():
         spec = manifest.options.get(name)
         if spec is None:
             hint = nearest(name, manifest.options)
@@ -40,6 +40,12 @@ def _check_options(options: Mapping[str, Any], manifest: Manifest) -> Iterator[C
             yield Complaint(("options", name), text)
         elif not (value is None and spec.default is None):
             yield from _check_value(value, spec, ("options", name))
+        if spec is not None and spec.needs_trust and value and not card.trust:
+            text = (
+                f"options.{name} lets the model run programs of its own: if you trust it, write "
+                "`trust: true` into the card"
+            )
+            yield Complaint(("options", name), text)
 
 
 def _check_context(card: Card, manifest: Manifest) -> Iterator[Complaint]:

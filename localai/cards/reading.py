@@ -7,14 +7,14 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from localai.cards.complaints import complaints_in
 from localai.cards.options import resolve_options
 from localai.cards.parameters import BELONGS_TO_THE_CALL, PARAMETERS
-from localai.cards.problems import Complaint, Location, Problem, dotted
+from localai.cards.problems import Complaint, Location, Problem
 from localai.cards.resolved import Backends, ResolvedCard, Source
 from localai.cards.schema import Card, CardFile, Limits, content_digest
 from localai.cards.yaml_source import YamlSource, read_yaml
@@ -74,7 +74,7 @@ def _check_data(
         # JSON mode can be strict about types and still takes lists for tuples, text for enums.
         card = Card.model_validate_json(json.dumps(text.data), strict=True)
     except ValidationError as error:
-        return None, _complaints(error)
+        return None, complaints_in(error, _without_union_tags, _unknown_key)
     if card.backend not in backends:
         return None, [Complaint(("backend",), _unknown_backend(card.backend, backends))]
     folder, manifest = backends[card.backend]
@@ -117,32 +117,12 @@ def _placed(complaint: Complaint, text: YamlSource) -> Problem:
     return Problem(text.path, text.line_of(complaint.location), complaint.message)
 
 
-def _complaints(error: ValidationError) -> list[Complaint]:
-    """Return one complaint a place: a union's branches each complain about the same value."""
-    places: dict[Location, list[ErrorDetails]] = {}
-    for one in error.errors(include_url=False):
-        places.setdefault(_without_union_tags(one), []).append(one)
-    return [_complaint(place, errors) for place, errors in places.items()]
-
-
 def _without_union_tags(error: ErrorDetails) -> Location:
     place = error["loc"]
     if place[:1] != ("defaults",) or error["type"] == "extra_forbidden":
         return place
     tagless = (part for part in place[2:] if not _UNION_TAG.fullmatch(str(part)))
     return (*place[:2], *tagless)
-
-
-def _complaint(place: Location, errors: list[ErrorDetails]) -> Complaint:
-    kind = errors[0]["type"]
-    if kind == "extra_forbidden":
-        return Complaint(place, _unknown_key(place))
-    if kind == "missing":
-        return Complaint(place[:-1], f"the key '{dotted(place)}' is missing")
-    if kind == "json_invalid":
-        return Complaint((), "holds half a character: a surrogate without its pair")
-    prefix = f"{dotted(place)}: " if place else ""
-    return Complaint(place, prefix + _plain(errors))
 
 
 def _unknown_key(location: Location) -> str:
@@ -154,23 +134,3 @@ def _unknown_key(location: Location) -> str:
         return f"unknown key '{key}': write it under '{home}'"
     where = f" in '{parent}'" if parent else ""
     return f"unknown key '{key}'{where}.{nearest(key, _KEYS.get(parent, ()))}"
-
-
-def _plain(errors: list[ErrorDetails]) -> str:
-    # The branch of the right type has the more useful complaint.
-    telling = [one for one in errors if not one["type"].endswith("_type")] or errors
-    text = " or ".join(dict.fromkeys(_yaml_words(one["msg"]) for one in telling))
-    value = errors[0]["input"]
-    if telling[0]["type"] == "value_error" or isinstance(value, dict | list | BaseModel):
-        return text
-    return f"{text}, not {_shown(value)}"
-
-
-def _yaml_words(message: str) -> str:
-    text = message.removeprefix("Value error, ").removeprefix("Input ")
-    return text.replace("an object", "a mapping").replace("a valid array", "a list")
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."

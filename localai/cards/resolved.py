@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from localai.cards.schema import Card
 from localai.protocol.capabilities import Capability
@@ -14,14 +14,36 @@ from localai.protocol.manifest import Manifest
 Source = Literal["builtin", "user"]
 Backends = Mapping[str, tuple[Path, Manifest]]
 """Folder and manifest of every backend, by name."""
-Locate = Callable[[str], Path | None]
-"""Tells where a model that was fetched from a reference, as `hf://org/repo`, lies; None if it is
-not here."""
 
 
-def nowhere(_: str) -> Path | None:
-    """Tell of every reference that it is not here."""
-    return None
+@dataclass(frozen=True)
+class Meaning:
+    """The model that a text names: a reference with a scheme, and its hash if that is known."""
+
+    reference: str
+    sha256: str | None = None
+
+
+class Locate(Protocol):
+    """Knows of models that are, or can be, fetched from elsewhere."""
+
+    def __call__(self, reference: str, sha256: str | None = None, /) -> Path | None:
+        """Tell where a model that was fetched lies; None if it is not here, or has another hash."""
+
+    def meaning(self, text: str, /) -> Meaning | None:
+        """Tell which model a text without a scheme names, as a short name; None for a path."""
+
+
+class _Nowhere:
+    def __call__(self, reference: str, sha256: str | None = None, /) -> Path | None:
+        return None
+
+    def meaning(self, text: str, /) -> Meaning | None:
+        return None
+
+
+nowhere = _Nowhere()
+"""Knows of no model elsewhere."""
 
 
 @dataclass(frozen=True)

@@ -88,8 +88,9 @@ class Card(_Part):
         default=None,
         min_length=1,
         description="The model's file or folder: a path, absolute or from the card's folder; a "
-        "reference such as hf://org/repo, ollama://name or https://…, which is fetched; or "
-        "package://module/path for one inside an installed Python package",
+        "reference such as hf://org/repo, ollama://name or https://…, which is fetched; "
+        "package://module/path for one inside an installed Python package; or, where no such path "
+        "is there, a short name, org/repo, or a gallery's name",
     )
     files: tuple[CardFile, ...] = Field(default=(), description="More files that the model needs")
     fallback: ModelName | None = Field(

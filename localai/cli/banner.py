@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 from localai import __version__
 from localai.cards.catalog import Catalog
+from localai.cards.model_files import has_its_files, missing_references
 from localai.cards.problems import Problem
 from localai.cards.resolved import ResolvedCard
+from localai.cli.addresses import curl_words
 from localai.protocol.capabilities import ROUTES, Capability
 
 _EXAMPLES = {
@@ -47,7 +49,20 @@ def _remarks(card: ResolvedCard, catalog: Catalog) -> str:
     if card.aliases:
         count = len(card.aliases)
         remarks.append(f"{count} alias{'es' if count > 1 else ''}")
-    return ", ".join(remarks)
+    return ", ".join(remarks) + _absence(card, catalog)
+
+
+def _absence(card: ResolvedCard, catalog: Catalog) -> str:
+    """Return that a model is not here yet, and who answers meanwhile."""
+    if has_its_files(card):
+        return ""
+    if not missing_references(card):
+        return ", its file is missing"
+    able = next(iter(card.capabilities), Capability.CHAT)
+    standing_in = catalog.stand_in(card, able)
+    if standing_in is card:
+        return ", not here yet"
+    return f", not here yet: {standing_in.name} answers until it is"
 
 
 def _is_default(card: ResolvedCard, capability: Capability, catalog: Catalog) -> bool:
@@ -60,7 +75,7 @@ def _try(url: str, catalog: Catalog) -> Iterator[str]:
         if catalog.default(capability) is not None:
             yield "Try:"
             yield (
-                f"  curl {url}{ROUTES[capability]} -H 'content-type: application/json' "
+                f"  {curl_words(url)}{ROUTES[capability]} -H 'content-type: application/json' "
                 f"-d '{json.dumps(body)}'"
             )
             return

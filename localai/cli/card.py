@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from localai.cards.writing import another_card, card_file, card_text, read_content, write_card
 from localai.cli.failures import FAILED
+from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from localai.cards.problems import Problem
     from localai.cards.reading import CheckedCard
     from localai.cards.resolved import Backends
-
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+    from localai.settings import Settings
 
 
 @click.group("card")
@@ -37,16 +36,20 @@ def card_command() -> None:
     type=click.Path(exists=True, path_type=Path),
     metavar="PATH...",
 )
+@settings_options("store", "backends")
 @click.pass_context
-def check_cards(context: click.Context, paths: tuple[Path, ...]) -> None:
+def check_cards(
+    context: click.Context, /, paths: tuple[Path, ...], config: Path | None, **flags: Any
+) -> None:
     """Check the cards at PATH, files or folders, and print everything that is wrong."""
     from localai.cards.reading import check_card
 
-    backends = _backends()
+    settings = settings_of(config, flags)
+    backends = _backends(settings)
     checked = [check_card(path, backends) for path in _files(paths)]
     if not checked:
         raise click.UsageError("there is no card (*.yaml, *.yml) in these folders")
-    found_problems = [_report(one) for one in checked]
+    found_problems = [_report(one, settings) for one in checked]
     for clash in _clashes(checked):
         click.echo(f"{clash.path}: warning: {clash.message}")
     if any(found_problems):
@@ -54,11 +57,12 @@ def check_cards(context: click.Context, paths: tuple[Path, ...]) -> None:
 
 
 @card_command.command("schema")
-def print_schema() -> None:
+@settings_options("backends")
+def print_schema(config: Path | None, **flags: Any) -> None:
     """Print the JSON Schema of a card, for editors."""
     from localai.cards.json_schema import card_schema
 
-    click.echo(json.dumps(card_schema(_backends()), indent=2))
+    click.echo(json.dumps(card_schema(_backends(settings_of(config, flags))), indent=2))
 
 
 @card_command.command("import")
@@ -71,16 +75,24 @@ def print_schema() -> None:
     help="Where the card is written: a file, a folder (NAME.yaml in it), or - for here",
 )
 @click.option("--force", is_flag=True, help="Replace a card that is already there")
-def import_source(source: str, name: str | None, output: str, force: bool) -> None:
+@settings_options("models", "store", "backends")
+def import_source(
+    source: str,
+    name: str | None,
+    output: str,
+    force: bool,
+    config: Path | None,
+    **flags: Any,
+) -> None:
     """Make a card of SOURCE: LocalAI's YAML, an Ollama Modelfile, a model's file or folder.
 
-    What could not be taken over is said on stderr, a line each.
+    SOURCE is a path, the address of a YAML or Modelfile (https://, github:org/repo/path,
+    hf://org/repo/path), or a model as `localai pull` takes it, which is pulled. What could not be
+    taken over is said on stderr, a line each.
     """
-    from localai.cards.importers.importing import import_cards
-
-    imported = import_cards(_local_source(source), _backends(), name=name)
+    imported = _cards_of(source, name, settings_of(config, flags))
     if output == "-":
-        click.echo("---\n".join(_card_text(one) for one in imported), nl=False)
+        click.echo("---\n".join(card_text(one.card) for one in imported), nl=False)
     else:
         _write_all(imported, Path(output), force)
     for one in imported:
@@ -89,32 +101,16 @@ def import_source(source: str, name: str | None, output: str, force: bool) -> No
             click.echo(printable(prefix + note), err=True)
 
 
-def _local_source(source: str) -> Path:
-    """Return the path that SOURCE names on this machine."""
-    if source.lower().startswith("file:"):
-        return Path(unquote(urlsplit(source).path))
-    path = Path(source).expanduser()
-    if not path.exists():
-        what = "is nothing on this machine" if _SCHEME.match(source) else "does not exist"
-        raise click.ClickException(
-            f"{source} {what}: give a file or folder. What lies elsewhere is fetched by "
-            "`localai pull` first."
-        )
-    return path
+def _cards_of(source: str, name: str | None, settings: Settings) -> list[Imported]:
+    from localai.cli.download_bars import download_bars
+    from localai.cli.gallery import known_backends, open_galleries
+    from localai.gallery.card_sources import CardSources
+    from localai.store.store import Store
 
-
-def _card_text(imported: Imported) -> str:
-    import yaml
-
-    class Dumper(yaml.SafeDumper):
-        """Writes texts of several lines as such, so that templates can be read."""
-
-    def text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-        style = "|" if "\n" in value else None
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-    Dumper.add_representer(str, text)
-    return yaml.dump(imported.card, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=2**31)
+    store, galleries = Store(settings.store), open_galleries(settings)
+    with download_bars() as show:
+        sources = CardSources(store, galleries, known_backends(settings), show)
+        return sources.cards_of(source, name)
 
 
 def _write_all(imported: Sequence[Imported], output: Path, force: bool) -> None:
@@ -125,26 +121,23 @@ def _write_all(imported: Sequence[Imported], output: Path, force: bool) -> None:
         )
     targets = [_target(output, one) for one in imported]
     # All or nothing: a card is refused before the first one is written.
-    for target in targets:
-        if target.exists() and not force:
-            raise click.ClickException(f"{target} is already there: replace it with --force.")
     for target, one in zip(targets, imported, strict=True):
-        part = target.with_name(f".{target.name}.part")
-        part.write_text(_card_text(one), "utf-8")
-        os.replace(part, target)
-        click.echo(f"Wrote {target}.", err=True)
+        if target.exists() and not force and read_content(target) != one.card:
+            raise another_card(target)
+    for target, one in zip(targets, imported, strict=True):
+        wrote = write_card(target, one.card, "replace" if force else "refuse")
+        click.echo(f"{'Wrote' if wrote else 'Kept'} {target}.", err=True)
 
 
 def _target(output: Path, imported: Imported) -> Path:
-    name = re.sub("[/:]", "-", imported.card["name"])
-    return output / f"{name}.yaml" if output.is_dir() else output
+    return card_file(output, imported.card["name"]) if output.is_dir() else output
 
 
-def _backends() -> Backends:
+def _backends(settings: Settings) -> Backends:
     from localai.protocol.manifest import read_manifests
-    from localai.settings import backend_folders, load_settings
+    from localai.settings import backend_folders
 
-    return read_manifests(*backend_folders(load_settings()))
+    return read_manifests(*backend_folders(settings))
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -154,9 +147,9 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
         yield from card_files(path) if path.is_dir() else [path]
 
 
-def _report(checked: CheckedCard) -> bool:
+def _report(checked: CheckedCard, settings: Settings) -> bool:
     """Print what is wrong with one card, or `ok`; return whether something is."""
-    problems = [*checked.problems, *_missing_model(checked)]
+    problems = [*checked.problems, *_missing_model(checked, settings)]
     for problem in problems:
         click.echo(str(problem))
     if not problems and checked.resolved is not None:
@@ -164,15 +157,16 @@ def _report(checked: CheckedCard) -> bool:
     return bool(problems)
 
 
-def _missing_model(checked: CheckedCard) -> Iterator[Problem]:
-    from localai.cards.model_files import resolve_model_path
+def _missing_model(checked: CheckedCard, settings: Settings) -> Iterator[Problem]:
+    from localai.cards.model_files import safe_model_path
     from localai.cards.problems import Problem
+    from localai.cli.whereabouts import locator_of
     from localai.errors import LoadFailed
 
     if checked.resolved is None:
         return
     try:
-        resolve_model_path(checked.resolved)
+        safe_model_path(replace(checked.resolved, locate=locator_of(settings)))
     except LoadFailed as failure:
         yield Problem(checked.path, checked.text.line_of(("model",)), failure.message)
 

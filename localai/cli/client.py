@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import click
 
+from localai.cli.addresses import UNIX, shown_url
 from localai.errors import LocalAIError
 
 if TYPE_CHECKING:
@@ -44,19 +45,29 @@ def url_option(command: _Decorated) -> _Decorated:
     option = click.option(
         "--url",
         envvar="LOCALAI_URL",
-        default=DEFAULT_URL,
-        show_default=True,
+        default=_default_url,
+        show_default=DEFAULT_URL,
         show_envvar=True,
-        help="Address of the running gateway",
+        help="Address of the running gateway; unix:///path for a socket",
     )
     return option(command)
+
+
+def _default_url() -> str:
+    """Return where the gateway's own settings put it: in its container both see the variables."""
+    if path := os.environ.get("LOCALAI_SOCKET"):
+        return f"{UNIX}{path}"
+    host, port = os.environ.get("LOCALAI_HOST"), os.environ.get("LOCALAI_PORT", "")
+    # Of port 0 nobody knows which one it became.
+    known = int(port) if port.isdecimal() and int(port) > 0 else 8080
+    return shown_url(host or "127.0.0.1", known)
 
 
 class Gateway:
     """A running gateway, reached over HTTP."""
 
     def __init__(self, url: str, key: str | None = None) -> None:
-        self.url = url.rstrip("/").removesuffix("/v1")
+        self.url = url if url.startswith(UNIX) else url.rstrip("/").removesuffix("/v1")
         self._key = key if key is not None else _key_of_environment()
 
     def get(self, path: str) -> dict[str, Any]:
@@ -130,20 +141,30 @@ class Gateway:
         headers = {"authorization": f"Bearer {self._key}"} if self._key else {}
         # A model may take minutes to load before its first word.
         timeout = httpx2.Timeout(None, connect=5)
+        over_unix = self.url.startswith(UNIX)
         try:
             # The gateway is this machine's own: a proxy of the environment must not stand between.
             with httpx2.Client(
-                base_url=self.url, headers=headers, timeout=timeout, trust_env=False
-            ) as client:
+                base_url="http://localhost" if over_unix else self.url,
+                transport=_unix_transport(self.url) if over_unix else None,
+                headers=headers, timeout=timeout, trust_env=False,
+            ) as client:  # fmt: skip
                 yield client
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            reason = f" ({error})" if over_unix else ""  # it may be there, and for others
             raise GatewayUnreachable(
-                f"No gateway answers at {self.url}: start one with `localai run`, "
+                f"No gateway answers at {self.url}{reason}: start one with `localai run`, "
                 "or name another with --url."
             ) from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             reason = str(error) or type(error).__name__
             raise GatewayUnreachable(f"The call to {self.url} failed: {reason}.") from error
+
+
+def _unix_transport(url: str) -> httpx2.HTTPTransport:
+    import httpx2
+
+    return httpx2.HTTPTransport(uds=str(Path(url.removeprefix(UNIX)).expanduser()))
 
 
 def model_path(name: str) -> str:

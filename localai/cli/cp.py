@@ -16,15 +16,14 @@ from localai.cli.settings_options import settings_of, settings_options
 @settings_options("models", "store", "backends")
 def cp_command(source: str, name: str, config: Path | None, **flags: Any) -> None:
     """Copy the card of the model SOURCE to the new model NAME; both share the files."""
-    import yaml
-
-    from localai.cli.pull import card_of, card_path, check_name, open_store
+    from localai.cards.writing import card_file, write_card
+    from localai.cli.pull import check_name, import_of, open_store, say_notes, try_card
     from localai.cli.stored_models import find_model, own_cards
 
     settings = settings_of(config, flags)
     store = open_store(settings)
     check_name(name)
-    target = card_path(settings, name)
+    target = card_file(settings.models, name)
     if target.exists() or name in {card.name for card in own_cards(settings)}:
         raise click.ClickException(f"There is already a model '{name}': remove it first.")
     found = find_model(settings, store, source)
@@ -32,8 +31,10 @@ def cp_command(source: str, name: str, config: Path | None, **flags: Any) -> Non
         content = {**found.card.content, "name": name}
         content.pop("aliases", None)  # an alias leads to one model only
     elif found.model is not None:
-        content = card_of(name, found.model, settings).model_dump(mode="json", exclude_unset=True)
-    target.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
+        imported = import_of(name, found.model, settings)
+        say_notes(imported)
+        content = imported.card
+    write_card(target, content, "refuse")
     if found.model is not None:
         store.note_card(found.model, name)
-    click.echo(f"Wrote {target}. Try: localai chat {name}")
+    click.echo(f"Wrote {target}. Try: {try_card(content, settings)}")

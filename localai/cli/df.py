@@ -15,7 +15,7 @@ from localai.cli.tables import render_bytes, render_table
 _WORDS = {
     "models": "models",
     "shared": "  of it shared with other programs' caches",
-    "unfinished": "unfinished downloads (`localai prune` removes them)",
+    "unfinished": "unfinished downloads (`localai prune` removes them after a week, or with --all)",
     "unused": "needed by no model (`localai prune` removes them)",
     "free": "free on this disk",
 }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.tables import render_bytes
+
+if TYPE_CHECKING:
+    from localai.cli.stored_models import Found
 
 PLACEHOLDER = "{store}"
 """What stands in an exported card for the folder of the store, which differs by machine."""
@@ -34,7 +37,7 @@ def export_command(name: str, file: Path, force: bool, config: Path | None, **fl
     model = found.model
     if model is None:
         if found.card is None or found.card.model is None:
-            raise click.ClickException(f"The card of '{name}' names no file to export.")
+            raise click.ClickException(_nothing_to_export(name, found))
         model = store.pull(str(found.card.model))
     card = dict(found.card.content) if found.card is not None else {}
     if not model.files:
@@ -42,6 +45,13 @@ def export_command(name: str, file: Path, force: bool, config: Path | None, **fl
     text = yaml.safe_dump(moved(card, str(store.folder), PLACEHOLDER), sort_keys=False)
     size = store.export(model, file.absolute(), text if card else "")
     click.echo(f"Wrote {file}, {render_bytes(size)}.")
+
+
+def _nothing_to_export(name: str, found: Found) -> str:
+    reference = found.card.content.get("model") if found.card is not None else None
+    if reference is None:
+        return f"The card of '{name}' names no file to export."
+    return f"The model of '{name}' is not here yet: `localai pull {reference}` fetches it."
 
 
 def moved(value: Any, old: str, new: str) -> Any:

@@ -78,6 +78,22 @@ def remove_gallery(name: str, config: Path | None, **flags: Any) -> None:
     click.echo(f"Removed the gallery '{name}'. What was installed from it stays.")
 
 
+@gallery_command.command("show")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON")
+@settings_options("models", "backends")
+def show_entry(name: str, as_json: bool, config: Path | None, **flags: Any) -> None:
+    """Show all that a gallery says of the model NAME, or GALLERY@NAME."""
+    from localai.cli import gallery_entry
+
+    galleries, free = open_galleries(settings_of(config, flags)), gallery_entry.free_memory()
+    found = gallery_entry.find_entry(galleries, name, free)
+    if as_json:
+        click.echo(json.dumps(gallery_entry.describe(found), indent=2))
+    else:
+        gallery_entry.print_entry(found, galleries.all(), free)
+
+
 @gallery_command.command("check")
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @settings_options("backends")
@@ -93,6 +109,9 @@ def check_gallery(context: click.Context, /, path: Path, config: Path | None, **
     if found.hub_hashed:
         names = ", ".join(found.hub_hashed)
         click.echo(f"{path}: {len(found.hub_hashed)} entries take the hub's checksums: {names}")
+    if found.sizeless:
+        names = ", ".join(found.sizeless)
+        click.echo(f"{path}: {len(found.sizeless)} entries have no size: {names}")
     if found.problems:
         context.exit(FAILED)
     click.echo(f"{path}: ok ({found.entries} models)")
@@ -115,8 +134,14 @@ def known_backends(settings: Settings) -> Backends:
 
 def _say_what_came(done: str, index: Index) -> None:
     click.echo(f"{done} the gallery '{index.name}': {len(index.entries)} models can be installed.")
-    if index.unusable:
-        click.echo(f"{len(index.unusable)} cannot be run here; `localai search` says why of each.")
+    unfetched = sum(one.unfetched for one in index.unusable.values())
+    if cannot := len(index.unusable) - unfetched:
+        click.echo(f"{cannot} cannot be run here; `localai search` says why of each.")
+    if unfetched:
+        click.echo(
+            f"{unfetched} could not be fetched: `localai gallery update {index.name}` tries again.",
+            err=True,
+        )
     for problem in index.problems:
         click.echo(f"wrong: {problem}", err=True)
 

@@ -3,52 +3,85 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from localai.cli.settings_options import settings_of, settings_options
-from localai.settings import ensure_folders
+from localai.settings import Settings, ensure_folders
+
+if TYPE_CHECKING:
+    from localai.store.packing import Packed
 
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--name", help="What the model is called; default: as it was")
-@click.option("--trust", is_flag=True, help="Take Python pickles too, which can run any program")
-@click.option("--force", is_flag=True, help="Replace a card that is there")
+@click.option("--trust", is_flag=True, help="Take pickles, programs and any card of its maker")
+@click.option("--force", is_flag=True, help="Replace a model and a card that are there")
 @settings_options("models", "store", "backends")
 def import_command(
     file: Path, name: str | None, trust: bool, force: bool, config: Path | None, **flags: Any
 ) -> None:
     """Take in the model of the tar FILE: each file is verified, and its card is written."""
-    import yaml
     from pydantic import ValidationError
 
-    from localai.cards.schema import Card
-    from localai.cli.export import PLACEHOLDER, moved
-    from localai.cli.pull import (
-        card_of,
-        card_path,
-        open_store,
-        suggested_card_name,
-        write_card,
-    )
+    from localai.cards.writing import card_file, write_card
+    from localai.cli.pull import check_name, open_store, suggested_card_name, try_card
 
     settings = settings_of(config, flags)
     ensure_folders(settings)
+    if name is not None:
+        check_name(name)
     store = open_store(settings)
-    packed = store.import_(file, trust)
+
+    def content_of(packed: Packed) -> dict[str, Any]:
+        try:
+            return _content(packed, name, settings)
+        except (ValidationError, TypeError) as error:
+            raise click.ClickException(f"The card in {file} cannot be used: {error}") from error
+
+    def accept(packed: Packed) -> None:
+        # Before gigabytes are copied, not after it.
+        card = content_of(packed) if packed.card.strip() else {}
+        named = card.get("name") or name or suggested_card_name(packed.model.reference)
+        if not force:
+            _refuse_taken(settings, named, card.get("model") or str(packed.model.model))
+
+    packed = store.import_(file, trust=trust, force=force, accept=accept)
+    content = content_of(packed)
+    target = card_file(settings.models, content["name"])
+    wrote = write_card(target, content, "replace" if force else "keep")
+    store.note_card(packed.model, content["name"])
+    click.echo(f"{'Wrote' if wrote else 'Kept'} {target}. Try: {try_card(content, settings)}")
+
+
+def _refuse_taken(settings: Settings, name: str, model: str) -> None:
+    """Refuse a name that a card of the user's has already, unless it runs this very model."""
+    from localai.cards.writing import another_card, card_file
+    from localai.cli.stored_models import own_cards
+
+    target = card_file(settings.models, name)
+    for card in own_cards(settings):
+        if (card.name == name or card.path == target) and card.model != Path(model):
+            raise another_card(card.path)
+
+
+def _content(packed: Packed, name: str | None, settings: Settings) -> dict[str, Any]:
+    """Return the card that came along, with this store's paths; else one of the files alone."""
+    import yaml
+
+    from localai.cards.schema import Card
+    from localai.cli.export import PLACEHOLDER, moved
+    from localai.cli.pull import import_of, say_notes, suggested_card_name
+
     content = yaml.safe_load(packed.card)
-    try:
-        if content is None:
-            named = name or suggested_card_name(packed.model.reference)
-            card = card_of(named, packed.model, settings)
-        else:
-            moved_content = moved(content, PLACEHOLDER, str(store.folder))
-            card = Card(**(moved_content | ({"name": name} if name else {})))
-    except (ValidationError, TypeError) as error:
-        raise click.ClickException(f"The card in {file} cannot be used: {error}") from error
-    target = card_path(settings, card.name)
-    write_card(target, card, force)
-    store.note_card(packed.model, card.name)
-    click.echo(f"Wrote {target}. Try: localai chat {card.name}")
+    if content is None:
+        found = import_of(
+            name or suggested_card_name(packed.model.reference), packed.model, settings
+        )
+        say_notes(found)
+        return found.card
+    content = moved(content, PLACEHOLDER, str(settings.store.absolute()))
+    card = Card(**(content | ({"name": name} if name else {})))
+    return card.model_dump(mode="json", exclude_unset=True)

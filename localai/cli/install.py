@@ -8,43 +8,68 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localai.cli.gallery import open_galleries
-from localai.cli.search import free_memory
+from localai.cli.gallery_entry import free_memory
 from localai.cli.settings_options import settings_of, settings_options
-from localai.protocol.capabilities import Capability
-from localai.settings import ensure_folders
+from localai.cli.trying import what_to_try
+from localai.settings import Settings, ensure_folders
 
 if TYPE_CHECKING:
     from localai.gallery.entry import Entry
 
-_TRY = {
-    Capability.CHAT: "localai chat {name}",
-    Capability.SPEECH: "localai say --model {name} 'Good morning.'",
-    Capability.TRANSCRIPTION: "localai transcribe --model {name} FILE",
-    Capability.IMAGE: "localai draw --model {name} 'a red circle'",
-    Capability.EMBEDDING: "localai embed --model {name} 'Good morning.'",
-}
-
 
 @click.command("install")
 @click.argument("name")
+@click.option("--variant", help="Which of its forms; else the largest that fits this machine")
 @click.option("--force", is_flag=True, help="Replace a card that is already there")
 @settings_options("models", "store", "backends")
-def install_command(name: str, force: bool, config: Path | None, **flags: Any) -> None:
+def install_command(
+    name: str, variant: str | None, force: bool, config: Path | None, **flags: Any
+) -> None:
     """Install the model NAME, or GALLERY@NAME, that `localai search` shows."""
-    from localai.cli.download_bars import download_bars
-    from localai.gallery.install import install_from
-    from localai.store.store import Store
-
     settings = settings_of(config, flags)
     ensure_folders(settings)
-    entry = open_galleries(settings).find(name)
+    install_named(settings, name, variant=variant, replace=force)
+
+
+def install_named(
+    settings: Settings,
+    text: str,
+    *,
+    called: str | None = None,
+    variant: str | None = None,
+    replace: bool = False,
+    again: bool = False,
+    trust: bool = False,
+) -> None:
+    """Install the gallery's model that `text` names, as `called`, and say what happens."""
+    from localai.cli.download_bars import download_bars
+    from localai.gallery.chosen_form import chosen_form, form_of
+    from localai.gallery.install import install_from
+    from localai.gallery.named import entry_named
+    from localai.store.store import Store
+
+    galleries = open_galleries(settings)
+    entry = entry_named(galleries, text)
+    form = chosen_form(entry, galleries, variant)
+    if form is not None:
+        click.echo(f"note: '{form}' is installed.", err=True)
+        entry = form_of(entry, form, galleries)
+    if called is not None:
+        entry = entry.model_copy(update={"name": called})
     for note in _notes(entry):
         click.echo(f"note: {note}", err=True)
     with download_bars() as show:
-        target = install_from(
-            Store(settings.store), entry, settings.models, replace=force, progress=show
+        installed = install_from(
+            Store(settings.store),
+            entry,
+            settings.models,
+            replace=replace,
+            again=again,
+            trust=trust,
+            progress=show,
         )
-    click.echo(f"Wrote {target}.{_what_to_try(entry)}")
+    done = "Wrote" if installed.is_new else "Kept"
+    click.echo(f"{done} {installed.card}. Try: {what_to_try(entry.name, entry.capabilities)}")
 
 
 def _notes(entry: Entry) -> list[str]:
@@ -57,10 +82,3 @@ def _notes(entry: Entry) -> list[str]:
     if entry.licence:
         notes.append(f"its licence is {entry.licence}.")
     return notes
-
-
-def _what_to_try(entry: Entry) -> str:
-    for capability, example in _TRY.items():
-        if capability in entry.capabilities:
-            return f" Try: {example.format(name=entry.name)}"
-    return ""

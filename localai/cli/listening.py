@@ -1,13 +1,32 @@
-"""The socket that the gateway listens on."""
+"""Where the gateway listens: a port of this machine, or a Unix socket."""
 
 from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from localai.cli.addresses import UNIX, shown_url
+from localai.cli.unix_socket import unix_socket
 from localai.errors import ConfigError
+from localai.settings import Settings
 
 BACKLOG = 2048
+
+
+@contextmanager
+def listen(settings: Settings) -> Iterator[tuple[socket.socket, str]]:
+    """Listen where the settings say, and yield the socket and the address to call.
+
+    Raises ConfigError that says what to do when that place cannot be had.
+    """
+    if settings.socket is not None:
+        with unix_socket(settings.socket) as listener:
+            yield listener, f"{UNIX}{settings.socket}"
+    else:
+        with open_socket(settings.host, settings.port) as listener:
+            yield listener, shown_url(settings.host, listener.getsockname()[1])
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -15,6 +34,9 @@ def open_socket(host: str, port: int) -> socket.socket:
 
     Raises ConfigError that says what to do when the address cannot be had.
     """
+    if "/" in host:
+        text = f"host: '{host}' is a path: to listen on a Unix socket, use --socket {host}"
+        raise ConfigError(text, param="host")
     try:
         family, *_, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -26,12 +48,6 @@ def open_socket(host: str, port: int) -> socket.socket:
         return socket.create_server(address, family=family, backlog=BACKLOG)
     except OSError as error:
         raise _config_error(error, host, port) from error
-
-
-def shown_url(host: str, port: int) -> str:
-    """Return the address to call; one that listens everywhere is called on the loopback."""
-    name = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def _config_error(error: OSError, host: str, port: int) -> ConfigError:

@@ -2,26 +2,71 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.tables import render_bytes
+from localai.settings import Settings
 
-_HOUR = 3600.0
+if TYPE_CHECKING:
+    from localai.store.store import Store
 
 
 @click.command("prune")
-@click.option("--all", "everything", is_flag=True, help="Also what was written in the last hour")
-@settings_options("store")
-def prune_command(everything: bool, config: Path | None, **flags: Any) -> None:
-    """Remove unfinished downloads and files that no model needs."""
-    from localai.cli.pull import open_store
+@click.option("--all", "everything", is_flag=True, help="Also unfinished downloads and new files")
+@click.option("--dry-run", "dry", is_flag=True, help="Only list what would go")
+@settings_options("models", "store")
+def prune_command(everything: bool, dry: bool, config: Path | None, **flags: Any) -> None:
+    """Remove files of the store that no model and no card of yours needs.
 
-    store = open_store(settings_of(config, flags))
-    pruned = store.prune(0.0 if everything else _HOUR)
+    What was written in the last hour stays, and an unfinished download for a week after it was last
+    tried, as it goes on when its pull is repeated. What is under way or loaded always stays.
+    """
+    from localai.cli.pull import open_store
+    from localai.store.cleaning import Pruning
+
+    settings = settings_of(config, flags)
+    store = open_store(settings)
+    kept = {path for path in _named_by_cards(settings) if _is_foreign(store, path)}
+    wanted = Pruning(0.0, 0.0, kept, dry) if everything else Pruning(kept=kept, dry=dry)
+    pruned = store.prune(wanted)
     for path in pruned.paths:
         click.echo(path)
-    click.echo(f"{len(pruned.paths)} files removed; {render_bytes(pruned.freed)} became free.")
+    count, size = len(pruned.paths), render_bytes(pruned.freed)
+    done = "would be removed; {} would become free." if dry else "removed; {} became free."
+    click.echo(f"{count} files {done.format(size)}")
+
+
+def _named_by_cards(settings: Settings) -> Iterator[Path]:
+    """Yield what the user's cards name by its path, as their model or anything else."""
+    from localai.cli.stored_models import own_cards
+
+    for card in own_cards(settings):
+        if card.model is not None:
+            yield card.model
+        for text in _texts(card.content):
+            if "\n" not in text and "\0" not in text:
+                yield Path(os.path.normpath(settings.models / text))
+
+
+def _is_foreign(store: Store, path: Path) -> bool:
+    """Tell whether a path lies among the models of the store, and none of them owns it."""
+    from localai.store.layout import is_below_roots
+
+    if not path.is_relative_to(store.folder):
+        return False
+    relative = path.relative_to(store.folder).as_posix()
+    return is_below_roots(relative) and store.owner_of(path) is None
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)

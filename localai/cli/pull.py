@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from localai.cli.card_files import fetch_card
 from localai.cli.gguf import check_file
 from localai.cli.settings_options import settings_of, settings_options
-from localai.protocol.capabilities import Capability
+from localai.cli.terminal import printable
+from localai.cli.trying import what_to_try
 from localai.settings import Settings, backend_folders, ensure_folders
 
 if TYPE_CHECKING:
+    from localai.cards.importers.imported import Imported
     from localai.cards.resolved import Backends
-    from localai.cards.schema import Card
+    from localai.cli.stored_models import OwnCard
     from localai.store.records import StoredModel
     from localai.store.references import Reference
     from localai.store.store import Store
-
-_TRY = {
-    Capability.CHAT: "localai chat {name}",
-    Capability.SPEECH: "localai say --model {name} 'Good morning.'",
-    Capability.TRANSCRIPTION: "localai transcribe --model {name} FILE",
-    Capability.IMAGE: "localai draw --model {name} 'a red circle'",
-    Capability.EMBEDDING: "localai embed --model {name} 'Good morning.'",
-}
-_OTHERWISE = "localai models show {name}"
 
 
 @click.command("pull")
@@ -37,7 +30,7 @@ _OTHERWISE = "localai models show {name}"
 @click.option("--sha256", help="What the model file's checksum must be")
 @click.option("--trust", is_flag=True, help="Take Python pickles too, which can run any program")
 @click.option("--force", is_flag=True, help="Fetch it again, and replace a card that is there")
-@settings_options("models", "store", "backends")
+@settings_options("models", "store", "backends", "profile")
 def pull_command(
     ref: str,
     name: str | None,
@@ -50,25 +43,63 @@ def pull_command(
     """Bring the model REF here and write a card for it.
 
     REF is hf://org/repo[/file][:quant] or org/repo, ollama://name[:tag], oci://host/repo[:tag],
-    an https:// address, a short name, or a path, which is used in place. What is cut off goes on
-    with the same command.
+    an https:// address, a name of a gallery as `localai search` shows it, a short name, or a path,
+    which is used in place. The name of a card whose model lies elsewhere, as those of a profile,
+    fetches what that card needs. What is cut off goes on with the same command.
     """
+    from localai.store.references import NameReference
+
     settings = settings_of(config, flags)
     ensure_folders(settings)
-    store = open_store(settings)
-    reference = store.reference(ref)
-    name = name or _suggested(reference)
-    target = card_path(settings, name)
-    check_name(name)
-    # Before a download of gigabytes, not after it.
-    _refuse_other_card(target, settings.store, reference, force)
-    model = _pull(store, ref, trust=trust, sha256=sha256, force=force)
-    for note in model.notes:
-        click.echo(f"note: {note}", err=True)
-    card = card_of(name, model, settings)
-    wrote = write_card(target, card, force)
+    if name is not None:
+        check_name(name)
+    reference = open_store(settings).reference(ref)
+    if not isinstance(reference, NameReference):
+        _pull_reference(settings, ref, reference, name, sha256=sha256, trust=trust, force=force)
+    elif name or sha256 or not fetch_card(settings, reference.name, trust=trust, again=force):
+        _pull_of_gallery(settings, reference.name, name, sha256, trust=trust, force=force)
+
+
+def _pull_of_gallery(
+    settings: Settings,
+    text: str,
+    name: str | None,
+    sha256: str | None,
+    *,
+    trust: bool,
+    force: bool,
+) -> None:
+    from localai.cli.install import install_named
+
+    if sha256 is not None:
+        raise click.UsageError("--sha256 is for a reference: a gallery has its own checksums.")
+    install_named(settings, text, called=name, replace=force, again=force, trust=trust)
+
+
+def _pull_reference(
+    settings: Settings, ref: str, reference: Reference, name: str | None, **how: Any
+) -> None:
+    from localai.cards.writing import card_file, write_card
+
+    store, force = open_store(settings), how["force"]
+    before = store.find(str(reference))
+    own = _own_card(settings, store, reference, name, before)
+    name = name or (own.name if own is not None else _suggested(reference))
+    target = own.path if own is not None else card_file(settings.models, name)
+    if own is None and not force:
+        # Before a download of gigabytes, not after it.
+        _refuse_other_card(target, settings.store, reference)
+    model = _pull(store, ref, **how)
+    found = import_of(name, model, settings)
+    say_notes(found)
+    wrote = False
+    if own is None or force:
+        wrote = write_card(target, found.card, "replace" if force else "keep")
     store.note_card(model, name)
-    click.echo(f"{'Wrote' if wrote else 'Kept'} {target}. Try: {what_to_try(card, settings)}")
+    done = f"Wrote {target}" if wrote else f"Kept {target}"
+    if before is not None and before.files == model.files and not force:
+        done += f"; {reference} is here already"
+    click.echo(f"{done}. Try: {try_card(found.card, settings)}")
 
 
 def open_store(settings: Settings) -> Store:
@@ -78,28 +109,25 @@ def open_store(settings: Settings) -> Store:
     return Store(settings.store)
 
 
-def card_path(settings: Settings, name: str) -> Path:
-    """Return where the card of the model `name` is written."""
-    return settings.models / f"{re.sub('[/:]', '-', name)}.yaml"
-
-
-def card_of(name: str, model: StoredModel, settings: Settings) -> Card:
+def import_of(name: str, model: StoredModel, settings: Settings) -> Imported:
     """Return the card that runs a model, decided from the model's own files."""
-    from localai.gallery.pulled import card_of_pulled
+    from localai.gallery.pulled import import_pulled
 
     if model.model.suffix.lower() == ".gguf":
         check_file(model.model)
-    card, _ = card_of_pulled(name, model, settings.store, _backends(settings))
-    return card
+    return import_pulled(name, model, settings.store, _backends(settings))
 
 
-def what_to_try(card: Card, settings: Settings) -> str:
+def say_notes(found: Imported) -> None:
+    """Print what did not become a part of the card."""
+    for note in found.notes:
+        click.echo(printable(f"note: {note}"), err=True)
+
+
+def try_card(card: Mapping[str, Any], settings: Settings) -> str:
     """Return a command that shows what the card's model can do."""
-    able = card.capabilities or _backends(settings)[card.backend][1].usual_capabilities(
-        card.options
-    )
-    example = next((text for able_to, text in _TRY.items() if able_to in able), _OTHERWISE)
-    return example.format(name=card.name)
+    usual = _backends(settings)[card["backend"]][1].usual_capabilities(card.get("options", {}))
+    return what_to_try(card["name"], card.get("capabilities") or usual)
 
 
 def _backends(settings: Settings) -> Backends:
@@ -110,9 +138,10 @@ def _backends(settings: Settings) -> Backends:
 
 def _pull(store: Store, ref: str, **wanted: Any) -> StoredModel:
     from localai.cli.download_bars import download_bars
+    from localai.gallery.pulled import refuse_not_run
 
     with download_bars() as show:
-        return store.pull(ref, progress=show, **wanted)
+        return store.pull(ref, check=refuse_not_run, progress=show, **wanted)
 
 
 def suggested_card_name(text: str) -> str:
@@ -141,49 +170,56 @@ def check_name(name: str) -> None:
         raise click.BadParameter(reason, param_hint="--name") from error
 
 
-def _refuse_other_card(target: Path, store: Path, reference: Reference, force: bool) -> None:
-    """Refuse to touch a card that is of another model, as far as that can be told yet."""
+def _own_card(
+    settings: Settings,
+    store: Store,
+    reference: Reference,
+    name: str | None,
+    before: StoredModel | None,
+) -> OwnCard | None:
+    """Return the card that runs the model already: as `name`, or where nobody says, as anything."""
+    from localai.cards.writing import card_file
+    from localai.cli.stored_models import own_cards
+
+    path = before.model if before is not None else _path_in_place(reference)
+    cards = [
+        card
+        for card in own_cards(settings)
+        if (path is not None and card.model == path) or _names(card, store, reference)
+    ]
+    usual = card_file(settings.models, name or _suggested(reference))
+    asked = [card for card in cards if name is None or card.path == usual]
+    return min(asked, key=lambda card: card.path != usual, default=None)
+
+
+def _names(card: OwnCard, store: Store, reference: Reference) -> bool:
+    """Tell whether a card names the model by its reference, which is fetched at its first call."""
+    from localai.store.errors import InvalidReference
+
+    written = card.content.get("model")
+    if card.model is not None or not isinstance(written, str):
+        return False
+    try:
+        return store.reference(written) == reference
+    except InvalidReference:
+        return False
+
+
+def _path_in_place(reference: Reference) -> Path | None:
     from localai.store.references import FileReference
 
-    if force or not target.exists():
-        return
-    there = _model_of(target)
     if isinstance(reference, FileReference):
-        ours = there == reference.path.expanduser().resolve()
-    else:
-        ours = there is not None and store in there.parents
-    if not ours:
-        raise _other_card(target)
+        return reference.path.expanduser().resolve()
+    return None
 
 
-def write_card(target: Path, card: Card, force: bool) -> bool:
-    """Write the card; one that is there and runs the same file keeps what a person wrote in it.
+def _refuse_other_card(target: Path, store: Path, reference: Reference) -> None:
+    """Refuse to touch a card that is of another model, as far as that can be told yet."""
+    from localai.cards.writing import another_card, read_content
 
-    Returns whether it was written.
-    """
-    import yaml
-
-    if target.exists() and not force:
-        if card.model is not None and _model_of(target) == Path(card.model):
-            return False
-        raise _other_card(target)
-    content = card.model_dump(mode="json", exclude_unset=True)
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    part = target.with_name(f".{target.name}.part")
-    part.write_text(text, "utf-8")
-    os.replace(part, target)
-    return True
-
-
-def _model_of(card: Path) -> Path | None:
-    import yaml
-
-    there = yaml.safe_load(card.read_text("utf-8"))
-    model = there.get("model") if isinstance(there, dict) else None
-    return card.parent / model if isinstance(model, str) else None
-
-
-def _other_card(target: Path) -> click.ClickException:
-    return click.ClickException(
-        f"{target} is already there and differs: choose another --name, or replace it with --force."
-    )
+    if not target.exists():
+        return
+    written = (read_content(target) or {}).get("model")
+    there = target.parent / written if isinstance(written, str) else None
+    if there is None or _path_in_place(reference) is not None or store not in there.parents:
+        raise another_card(target)

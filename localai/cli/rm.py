@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from localai.cli.stored_models import Found, find_model
 from localai.cli.tables import render_bytes
 
 if TYPE_CHECKING:
+    from localai.store.removing import Removed
     from localai.store.store import Store
 
 
@@ -31,10 +33,12 @@ def rm_command(names: tuple[str, ...], force: bool, config: Path | None, **flags
     for name in names:
         found = find_model(settings, store, name)
         _refuse_other_cards(found, name, force)
-        freed = _remove_files(found, store, force)
+        removed = _remove_files(found, store, force)
         if found.card is not None:
             found.card.path.unlink(missing_ok=True)
-        click.echo(f"Removed {found.name}; {render_bytes(freed)} became free.")
+        click.echo(f"Removed {found.name}; {render_bytes(removed.freed)} became free.")
+        for line in _what_stays(removed):
+            click.echo(line)
 
 
 def _refuse_other_cards(found: Found, name: str, force: bool) -> None:
@@ -47,9 +51,27 @@ def _refuse_other_cards(found: Found, name: str, force: bool) -> None:
         )
 
 
-def _remove_files(found: Found, store: Store, force: bool) -> int:
-    """Remove the stored files unless another card still runs them; return the bytes freed."""
+def _remove_files(found: Found, store: Store, force: bool) -> Removed:
+    """Remove the stored files unless another card still runs them."""
+    from localai.store.removing import Removed
+
     others = [card for card in found.cards if card is not found.card]
     if found.model is None or (others and not force):
-        return 0
-    return store.remove(found.model.reference, force).freed
+        return Removed(0)
+    return store.remove(found.model.reference, force)
+
+
+def _what_stays(removed: Removed) -> Iterator[str]:
+    """Tell how many bytes are on this machine nonetheless, and where."""
+    from localai.store.hub_cache import cache_folder, is_in_cache
+
+    cached = [one for one in removed.elsewhere if one.path is not None and is_in_cache(one.path)]
+    if cached:
+        size = render_bytes(sum(one.size for one in cached))
+        yield (
+            f"{size} stay in Hugging Face's cache ({cache_folder()}), where other programs read "
+            "them: `hf cache` removes them."
+        )
+    for one in removed.elsewhere:
+        if one not in cached:
+            yield f"{render_bytes(one.size)} stay: {one.path or 'another file'} has the same bytes."

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from localai.cli.profile_choice import with_profile
 from localai.cli.settings_options import settings_of, settings_options
-from localai.settings import AUTO_PROFILE, Settings, ensure_folders
+from localai.cli.terminal import printable
+from localai.settings import Settings, ensure_folders
+
+if TYPE_CHECKING:
+    from localai.cards.resolved import ResolvedCard
 
 
 @click.command("run")
+@click.argument("model", nargs=-1)
 @settings_options()
 @click.pass_context
-def run_command(context: click.Context, /, config: Path | None, **flags: Any) -> None:
-    """Start the gateway: it serves the OpenAI API for all models of the models folder."""
-    settings = _with_profile(settings_of(config, flags))
+def run_command(
+    context: click.Context, /, model: tuple[str, ...], config: Path | None, **flags: Any
+) -> None:
+    """Start the gateway: it serves the OpenAI API for all models of the models folder.
+
+    Each MODEL that is not here is installed in the background: a name that `localai search` shows,
+    or a reference as `localai pull` takes it.
+    """
+    flags["preload"] = (*model, *flags["preload"])
+    settings = settings_of(config, flags)
+    _warn_of_variables(settings)
+    settings = with_profile(settings)
     ensure_folders(settings)
 
-    from localai.cli.listening import open_socket, shown_url
+    from localai.cli.listening import listen
 
     # The port first: when it is taken, nothing else needs to start.
-    with open_socket(settings.host, settings.port) as listener:
+    with listen(settings) as (listener, url):
         from localai.api.app import create_app
         from localai.cli.banner import render_banner
         from localai.cli.logs import configure_logging
@@ -30,21 +46,33 @@ def run_command(context: click.Context, /, config: Path | None, **flags: Any) ->
 
         configure_logging(settings.log_level)
         app = create_app(settings)
-        url = shown_url(settings.host, listener.getsockname()[1])
         catalog = app.state.gateway.catalog
+        _warn_of_shortages(settings, catalog.cards())
         context.exit(
             serve(app, listener, settings, lambda: click.echo(render_banner(url, catalog)))
         )
 
 
-def _with_profile(settings: Settings) -> Settings:
-    """Return the settings with the profile that suits this machine where they leave it open."""
-    if settings.profile != AUTO_PROFILE:
-        return settings
-    from localai.hardware.engines import llama_built_for
-    from localai.hardware.machine import detect
-    from localai.hardware.profiles import choose_profile
+def _warn_of_variables(settings: Settings) -> None:
+    from localai.cli.variables import variable_warnings
 
-    choice = choose_profile(detect(), llama_built_for())
-    click.echo(f"Profile {choice.profile}: {choice.reason}")
-    return settings.model_copy(update={"profile": choice.profile})
+    for text, mend in variable_warnings(settings):
+        _warn(f"{text}: {mend}")
+
+
+def _warn_of_shortages(settings: Settings, cards: Iterable[ResolvedCard]) -> None:
+    """Say at the start what the machine is too small for, and not when the download fails."""
+    if settings.profile is None:
+        return
+    from localai.cli.doctor_cards import profile_shortages
+    from localai.hardware.memory import detect_memory
+    from localai.hardware.probe import ThisMachine
+
+    here = ThisMachine()
+    memory, disk = detect_memory(here).total, here.disk_free(settings.store)
+    for text in profile_shortages(settings, memory, disk, cards):
+        _warn(text)
+
+
+def _warn(text: str) -> None:
+    click.echo(printable(f"Warning: {text}."), err=True)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localai.cli.gallery import open_galleries
+from localai.cli.gallery_entry import describe, free_memory, shown_name, shown_size
 from localai.cli.settings_options import settings_of, settings_options
-from localai.cli.tables import render_bytes, render_table
+from localai.cli.tables import render_table
 from localai.protocol.capabilities import Capability
 
 if TYPE_CHECKING:
-    from localai.gallery.fit import FreeMemory
     from localai.gallery.search import Found
 
 _HEADINGS = ("NAME", "SIZE", "LICENCE", "FITS", "DESCRIPTION")
@@ -52,66 +52,22 @@ def search_command(
         fits_only=fits,
     )
     if as_json:
-        click.echo(json.dumps([_describe(one) for one in found], indent=2))
+        click.echo(json.dumps([describe(one) for one in found], indent=2))
     elif not found:
         raise click.ClickException("No gallery has such a model: try fewer words.")
     else:
         click.echo(render_table(_HEADINGS, [_row(one) for one in found]))
 
 
-def free_memory() -> FreeMemory:
-    """Return what this machine has free."""
-    # Imported here, because most commands ask for no memory.
-    from localai.gallery import memory
-
-    return memory.free_memory()
-
-
-def shown_name(found: Found) -> str:
-    """Return the name that installs it: `gallery@name` outside the built-in gallery."""
-    from localai.gallery.galleries import BUILTIN
-
-    name = found.model.name
-    return name if found.gallery == BUILTIN else f"{found.gallery}@{name}"
-
-
 def _row(found: Found) -> tuple[str, ...]:
     return (
         shown_name(found),
-        _size(found),
+        shown_size(found),
         found.model.licence or "-",
         _FITS[found.fit.fits],
         _short(found.model.description if found.fit.fits is not False else found.fit.reason),
     )
 
 
-def _size(found: Found) -> str:
-    from localai.gallery.entry import Entry
-
-    entry = found.model
-    if not isinstance(entry, Entry):
-        return "-"
-    if entry.download_size is not None:
-        return render_bytes(entry.download_size)
-    return "-" if entry.footprint is None else f"~{render_bytes(entry.footprint.weight_bytes)}"
-
-
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3].rstrip() + "..."
-
-
-def _describe(found: Found) -> dict[str, Any]:
-    from localai.gallery.entry import Entry
-
-    known = found.model.model_dump(mode="json", exclude_defaults=True)
-    need = found.fit.need
-    return {
-        **known,
-        "gallery": found.gallery,
-        "installable": isinstance(found.model, Entry),
-        "fits": found.fit.fits,
-        "reason": found.fit.reason,
-        "needs": None
-        if need is None
-        else {"on_cpu": need.on_cpu, "device": need.device, "host": need.host},
-    }

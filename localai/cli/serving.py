@@ -21,16 +21,26 @@ into a connection that is just being closed."""
 
 
 class GatewayServer(uvicorn.Server):
-    """Announces itself once it answers, and ends at once when asked a second time."""
+    """Announces itself once it answers, and ends at once when asked a second time.
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    `let_go` ends the streams that would else go on as long as their job.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, announce: Callable[[], None], let_go: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._announce = announce
+        self._let_go = let_go
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._let_go()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # uvicorn's own forced end still waits for calls in their cleanup; a third one does not.
@@ -56,7 +66,7 @@ def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
     )
-    server = GatewayServer(config, announce)
+    server = GatewayServer(config, announce, app.state.gateway.jobs.end_watches)
     # uvicorn raises the signals again when it is done: a drained gateway ended as it should.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)

@@ -11,6 +11,7 @@ import click
 from localai.settings import ENV_PREFIX, Settings, displayed_default, load_settings
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+_REPEATED = frozenset({"backends", "preload"})
 
 
 def settings_options(*names: str) -> Callable[[_Decorated], _Decorated]:
@@ -43,4 +44,5 @@ def _option(name: str) -> Callable[[_Decorated], _Decorated]:
     text = f"{field.description}  [{ENV_PREFIX}{name.upper()}{shown}]"
     if field.annotation is bool:
         return click.option(f"--{flag}/--no-{flag}", default=None, help=text)
-    return click.option(f"--{flag}", multiple=name == "backends", metavar="VALUE", help=text)
+    several = name in _REPEATED
+    return click.option(f"--{flag}", multiple=several, metavar="VALUE", help=text)

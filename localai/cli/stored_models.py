@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -13,13 +14,14 @@ from localai.errors import nearest
 from localai.settings import Settings
 
 if TYPE_CHECKING:
+    from localai.cards.resolved import Locate
     from localai.store.records import StoredModel
     from localai.store.store import Store
 
 
 @dataclass(frozen=True)
 class OwnCard:
-    """A card in the user's own folder; `model` is its file's absolute path, if it names one."""
+    """A card in the user's own folder; `model` is its file's absolute path, if that is known."""
 
     path: Path
     name: str
@@ -43,16 +45,14 @@ class Found:
 
 def own_cards(settings: Settings) -> list[OwnCard]:
     """Return the cards of the user's folder; those that are no YAML are passed over."""
-    import yaml
+    from localai.cards.writing import read_content
+    from localai.cli.whereabouts import locator_of
 
-    cards = []
+    locate, cards = locator_of(settings), []
     for path in sorted(settings.models.glob("*.y*ml")):
-        try:
-            content = yaml.safe_load(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
-            continue  # `localai card check` tells what is wrong with it
-        if isinstance(content, dict):
-            cards.append(_card(path, content))
+        content = read_content(path)
+        if content is not None:  # `localai card check` tells what is wrong with the others
+            cards.append(_card(path, content, locate))
     return cards
 
 
@@ -86,8 +86,20 @@ def _broken(store: Store, name: str) -> StoredModel | None:
     return next((one for one in store.list() if one.reference == name), None)
 
 
-def _card(path: Path, content: dict[str, Any]) -> OwnCard:
+def _card(path: Path, content: dict[str, Any], locate: Locate) -> OwnCard:
     model = content.get("model")
-    local = isinstance(model, str) and "://" not in model
-    place = (path.parent / Path(str(model)).expanduser()).absolute() if local else None
+    place = _place(path.parent, model, locate) if isinstance(model, str) else None
     return OwnCard(path, str(content.get("name", path.stem)), place, content)
+
+
+def _place(folder: Path, model: str, locate: Locate) -> Path | None:
+    """Return where a card's model is, or would be; None for one from elsewhere not here yet."""
+    path = (folder / Path(model).expanduser()).absolute()
+    if "://" not in model:
+        meaning = None if path.exists() else locate.meaning(model)
+        if meaning is None:
+            return path
+        model = meaning.reference
+    if model.lower().startswith("file://"):
+        return Path(unquote(urlsplit(model).path))
+    return locate(model)

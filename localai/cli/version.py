@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 
 import click
@@ -10,13 +11,19 @@ from localai import __version__
 
 
 @click.command("version")
-def version_command() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON")
+def version_command(as_json: bool) -> None:
     """Show the versions of LocalAI, Python and the platform, and the backends found."""
     from localai.protocol.manifest import read_manifests
     from localai.settings import backend_folders, load_settings
 
-    backends = read_manifests(*backend_folders(load_settings()))
+    backends = sorted(read_manifests(*backend_folders(load_settings())))
+    python, system = platform.python_version(), platform.platform()
+    if as_json:
+        told = {"version": __version__, "python": python, "platform": system, "backends": backends}
+        click.echo(json.dumps(told, indent=2))
+        return
     click.echo(f"localai {__version__}")
-    click.echo(f"python {platform.python_version()}")
-    click.echo(f"platform {platform.platform()}")
-    click.echo(f"backends {', '.join(sorted(backends)) or 'none'}")
+    click.echo(f"python {python}")
+    click.echo(f"platform {system}")
+    click.echo(f"backends {', '.join(backends) or 'none'}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from localai.cards.complaints import complaints_in
 from localai.cards.parameters import PARAMETERS
-from localai.cards.problems import Complaint, Location, Problem, dotted
+from localai.cards.problems import Complaint, Location, Problem
 from localai.cards.schema import Limits
 from localai.cards.yaml_source import YamlSource
 from localai.errors import nearest
@@ -32,11 +31,7 @@ _OTHER_SPELLINGS = {"license": "licence", "filename": "path", "url": "uri", "url
 
 def complaints_of(error: ValidationError) -> Iterator[Complaint]:
     """Yield one complaint a place, the place inside the entry."""
-    places: dict[Location, list[ErrorDetails]] = {}
-    for one in error.errors(include_url=False):
-        places.setdefault(_place(one["loc"]), []).append(one)
-    for place, errors in places.items():
-        yield _complaint(place, errors)
+    yield from complaints_in(error, _place, _unknown_key)
 
 
 def placed(complaint: Complaint, before: Location, source: YamlSource) -> Problem:
@@ -45,21 +40,10 @@ def placed(complaint: Complaint, before: Location, source: YamlSource) -> Proble
     return Problem(source.path, line, complaint.message)
 
 
-def _place(location: Location) -> Location:
+def _place(error: ErrorDetails) -> Location:
     # Inside `defaults` pydantic also names the branches of a union, which are no places.
-    if location[:2] == ("card", "defaults"):
-        return location[:3]
-    return location
-
-
-def _complaint(place: Location, errors: list[ErrorDetails]) -> Complaint:
-    kind = errors[0]["type"]
-    if kind == "extra_forbidden":
-        return Complaint(place, _unknown_key(place))
-    if kind == "missing":
-        return Complaint(place[:-1], f"the key '{dotted(place)}' is missing")
-    prefix = f"{dotted(place)}: " if place else ""
-    return Complaint(place, prefix + _plain(errors))
+    location = error["loc"]
+    return location[:3] if location[:2] == ("card", "defaults") else location
 
 
 def _unknown_key(place: Location) -> str:
@@ -78,23 +62,3 @@ def _unknown_key(place: Location) -> str:
 
 def _path_of(home: str) -> str:
     return home if home in _KEYS[""] else f"card.{home}"
-
-
-def _plain(errors: list[ErrorDetails]) -> str:
-    # The branch of the right type has the more useful complaint.
-    telling = [one for one in errors if not one["type"].endswith("_type")] or errors
-    text = " or ".join(dict.fromkeys(_yaml_words(one["msg"]) for one in telling))
-    value = errors[0]["input"]
-    if telling[0]["type"] == "value_error" or isinstance(value, dict | list | BaseModel):
-        return text
-    return f"{text}, not {_shown(value)}"
-
-
-def _yaml_words(message: str) -> str:
-    text = message.removeprefix("Value error, ").removeprefix("Input ")
-    return text.replace("an object", "a mapping").replace("a valid array", "a list")
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."

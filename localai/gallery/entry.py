@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from localai.cards.parameters import AsParameters
 from localai.cards.schema import Capabilities, Limits, ModelName
 from localai.durations import Duration
+from localai.gallery.sizes import read_size
 from localai.protocol.capabilities import Capability
 from localai.store.errors import InvalidReference
 from localai.store.references import (
@@ -46,9 +47,19 @@ def _check_uri(text: str) -> str:
     return text
 
 
+def _as_bytes(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if (count := read_size(value)) is None:
+        raise ValueError(f"{value!r} is no size: write bytes, or as `484 MB` or `2.5 GB`")
+    return count
+
+
 RelativePath = Annotated[str, AfterValidator(_check_path)]
 Text = Annotated[str, AfterValidator(_check_not_blank)]
 Uri = Annotated[str, AfterValidator(_check_uri)]
+Size = Annotated[int, BeforeValidator(_as_bytes), Field(ge=0)]
+"""Bytes, which may be written rounded, as `2.5 GB`: for people and for estimates, never a check."""
 
 
 class _Part(BaseModel):
@@ -65,7 +76,9 @@ class EntryFile(_Part):
         pattern=r"^[0-9a-fA-F]{64}$",
         description="Its checksum; left out = what the hub says when it is downloaded",
     )
-    size: int | None = Field(default=None, ge=0, description="Bytes; left out = not known")
+    size: Size | None = Field(
+        default=None, description="Bytes, or rounded as `484 MB`; left out = not known"
+    )
 
 
 class Weights(_Part):
@@ -122,8 +135,9 @@ class Entry(_Part):
     licence: str | None = Field(default=None, description="Under what terms it may be used")
     capabilities: Capabilities = Field(description="What callers may ask for")
     backend: Text = Field(description="Which engine runs it")
-    size: int | None = Field(
-        default=None, ge=0, description="Bytes to download; left out = not known"
+    size: Size | None = Field(
+        default=None,
+        description="Bytes to download, or rounded as `2.5 GB`; left out = those of `files`",
     )
     files: tuple[EntryFile, ...] = Field(min_length=1, description="All that must be downloaded")
     card: PartialCard = Field(default=PartialCard(), description="What its card will say")
@@ -141,7 +155,7 @@ class Entry(_Part):
 
     @property
     def download_size(self) -> int | None:
-        """Return how many bytes must be downloaded, None where that is not known."""
+        """Return about how many bytes must be downloaded, None where that is not known."""
         if self.size is not None:
             return self.size
         sizes = [file.size for file in self.files if file.size is not None]
@@ -162,6 +176,8 @@ class Unusable(_Part):
     licence: str | None = None
     capabilities: tuple[Capability, ...] = ()
     tags: tuple[str, ...] = ()
+    unfetched: bool = False
+    """Whether it is not known at all yet, because something that it stands on did not come."""
 
 
 class IndexFile(_Part):

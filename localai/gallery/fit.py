@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from localai.gallery.entry import Entry
@@ -44,6 +43,7 @@ class Fit:
     fits: bool | None
     reason: str
     need: Need | None = None
+    on_gpu: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,22 +98,11 @@ def fit(entry: Entry, free: FreeMemory, context: int | None = None) -> Fit:
     if need is None:
         return Fit(None, "nobody knows how large it is before it is downloaded")
     if free.device and need.device and need.device <= free.device and need.host <= free.host:
-        return Fit(True, f"needs about {_gib(need.device)} of the GPU's memory", need)
+        return Fit(True, f"needs about {_gib(need.device)} of the GPU's memory", need, on_gpu=True)
     if need.on_cpu <= free.host:
         beside = ", too much for the GPU: it runs on the CPU" if free.device and need.device else ""
         return Fit(True, f"needs about {_gib(need.on_cpu)} of memory{beside}", need)
     return Fit(False, _why_not(need, free), need)
-
-
-def choose_variant(entry: Entry, others: Iterable[Entry], free: FreeMemory) -> Entry:
-    """Return the largest of `entry` and its variants among `others` that fits, else `entry`."""
-    variants = [one for one in others if one.name in entry.variants]
-    fitting = [
-        (found.need.on_cpu, one)
-        for one in (entry, *variants)
-        if (found := fit(one, free)).fits and found.need is not None
-    ]
-    return max(fitting, key=lambda pair: pair[0])[1] if fitting else entry
 
 
 def _weights(entry: Entry, bytes_each: int | None) -> int | None:

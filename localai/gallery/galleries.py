@@ -19,8 +19,9 @@ import yaml
 from localai.cards.problems import Problem
 from localai.cards.resolved import Backends
 from localai.errors import CardError, ConfigError, ModelNotFound, nearest
+from localai.gallery.code_running import without_code
 from localai.gallery.entry import Entry, Unusable
-from localai.gallery.index import Index, load_gallery, read_gallery
+from localai.gallery.index import Index, keep_former, load_gallery, read_gallery
 from localai.gallery.localai_format import (
     Fetch,
     is_localai_index,
@@ -50,8 +51,8 @@ def builtin_gallery() -> Path:
 
 
 def galleries_of(settings: Settings, backends: Backends) -> Galleries:
-    """Return the galleries of a person, whose list lies beside the models folder."""
-    return Galleries(settings.models.parent, builtin_gallery(), backends)
+    """Return the galleries of a person, whose list lies beside the models folder unless told."""
+    return Galleries(settings.galleries or settings.models.parent, builtin_gallery(), backends)
 
 
 class Galleries:
@@ -61,6 +62,8 @@ class Galleries:
         self._list = folder / "galleries.yaml"
         self._copies = folder / "galleries"
         self._builtin, self._backends = builtin, backends
+        self._loaded: dict[Path, tuple[tuple[int, int], Index]] = {}
+        """What was read, until its file changes: large galleries take long."""
 
     def added(self) -> list[Known]:
         """Return the galleries that were added; raises CardError for a list that is wrong."""
@@ -76,10 +79,23 @@ class Galleries:
         return [Known(one["name"], one["source"]) for one in known]
 
     def all(self) -> list[Index]:
-        """Return every gallery; one that cannot be read is empty and says so in `problems`."""
+        """Return every gallery; one that cannot be read is empty and says so in `problems`.
+
+        Raises CardError where the list of those that were added is wrong.
+        """
         indexes = [self._load(BUILTIN, self._builtin)]
         indexes += [self._load(one.name, self._copy(one.name)) for one in self.added()]
         return indexes
+
+    def readable(self) -> list[Index]:
+        """Return every gallery as `all` does, the built-in one alone where the list is wrong."""
+        try:
+            return self.all()
+        except CardError as error:
+            return [
+                self._load(BUILTIN, self._builtin),
+                _unreadable(self._list.name, self._list, error),
+            ]
 
     def find(self, text: str) -> Entry:
         """Return the entry that `name` or `gallery@name` names, the first gallery's first.
@@ -89,9 +105,11 @@ class Galleries:
         gallery, at, name = text.rpartition("@")
         indexes = self.all()
         if at:
-            indexes = [index for index in indexes if index.name == gallery]
-            if not indexes:
+            named = [index for index in indexes if index.name == gallery]
+            if not named:
                 raise ModelNotFound(self._no_gallery(gallery).message, param="model")
+            # LocalAI's own gallery has the name of ours: its users' scripts mean any of theirs.
+            indexes = indexes if gallery == BUILTIN else named
         return _find(indexes, name)
 
     def add(self, source: str, fetch: Fetch, name: str | None = None) -> Index:
@@ -129,15 +147,24 @@ class Galleries:
         if not index.entries and not index.unusable:
             first = index.problems[0].message if index.problems else "it is empty"
             raise CardError(f"holds no model: {first}", path=one.source)
+        if any(model.unfetched for model in index.unusable.values()):
+            index = keep_former(index, self._load(one.name, self._copy(one.name)))
         self._copies.mkdir(parents=True, exist_ok=True)
         _replace(self._copy(one.name), index.dump())
         return index
 
     def _load(self, name: str, path: Path) -> Index:
+        stamp = _stamp(path)
+        known = self._loaded.get(path)
+        if known is not None and known[0] == stamp:
+            return known[1]
         try:
-            return _with_backends(load_gallery(path, name), self._backends)
+            index = _with_backends(load_gallery(path, name), self._backends)
         except CardError as error:
-            return Index(name, problems=(Problem(path, None, error.message),))
+            index = _unreadable(name, path, error)
+        if stamp is not None:
+            self._loaded[path] = (stamp, index)
+        return index
 
     def _copy(self, name: str) -> Path:
         return self._copies / f"{name}.yaml"
@@ -151,6 +178,19 @@ class Galleries:
         names = [BUILTIN, *(one.name for one in self.added())]
         known = ", ".join(names)
         return ConfigError(f"There is no gallery '{name}', only: {known}.{nearest(name, names)}")
+
+
+def _unreadable(name: str, path: Path, error: CardError) -> Index:
+    return Index(name, problems=(Problem(path, None, error.message),))
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes with a file's content; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def read_any(source: str, name: str, fetch: Fetch, backends: Backends) -> Index:
@@ -187,7 +227,8 @@ def _find(indexes: Sequence[Index], name: str) -> Entry:
 
 
 def _with_backends(index: Index, backends: Backends) -> Index:
-    """Return `index` with the models that no backend here runs among the unusable ones."""
+    """Return `index` with the models that cannot be run here among the unusable ones."""
+    index = without_code(index, backends)
     lacking = {name: one for name, one in index.entries.items() if one.backend not in backends}
     if not lacking:
         return index

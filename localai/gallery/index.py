@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,6 +72,15 @@ def read_gallery(text: str, path: Path, name: str) -> Index:
     return _index_of(read_text(text, path), name)
 
 
+def keep_former(index: Index, former: Index) -> Index:
+    """Return `index` with what it could not fetch as `former` has it, where it is there."""
+    unfetched = [name for name, one in index.unusable.items() if one.unfetched]
+    entries = {name: former.entries[name] for name in unfetched if name in former.entries}
+    told = {name: former.unusable[name] for name in unfetched if name in former.unusable}
+    unusable = {name: one for name, one in index.unusable.items() if name not in entries}
+    return replace(index, entries={**index.entries, **entries}, unusable={**unusable, **told})
+
+
 def _index_of(source: YamlSource, name: str) -> Index:
     if source.data is None and source.problems:
         raise source.problems[0].error()
@@ -106,7 +115,11 @@ class _Reader:
 
     def read(self, key: str, kind: type[_One]) -> list[_One]:
         found: list[_One] = []
-        for index, data in enumerate(self._source.data.get(key) or []):
+        listed = self._source.data.get(key)
+        if listed is not None and not isinstance(listed, list):
+            self._complain(Complaint((key,), f"'{key}' must be a list of entries"), ())
+            return found
+        for index, data in enumerate(listed or []):
             one = self._one(data, (key, index), kind)
             if one is not None:
                 found.append(one)
@@ -139,8 +152,9 @@ class _Reader:
 
 
 def _as_json(data: Any) -> str:
-    # JSON mode can be strict about types and still takes lists for tuples, text for enums.
-    return json.dumps(data)
+    # JSON mode can be strict about types and still takes lists for tuples, text for enums; what
+    # JSON does not have, as dates, is text then, and refused where no text may be.
+    return json.dumps(data, default=str)
 
 
 def _plain(model: BaseModel) -> dict[str, Any]:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from localai.errors import CardError
+from localai.cards.writing import another_card, card_file, read_content, write_card
 from localai.gallery.card_of import card_of, model_path
 from localai.gallery.entry import Entry, EntryFile
 from localai.store.errors import WrongFile
 from localai.store.progress import Report, ignore
 
 if TYPE_CHECKING:
+    from localai.store.records import StoredModel
     from localai.store.store import Store
 
 
@@ -37,37 +33,92 @@ Pull = Callable[[EntryFile], Pulled]
 """Brings one file of an entry onto this machine; raises a LocalAIError."""
 
 
+@dataclass(frozen=True)
+class Installed:
+    """The card of an installed entry; one that was there and runs the same files may be kept."""
+
+    card: Path
+    is_new: bool
+
+
 def install_from(
     store: Store,
     entry: Entry,
     models: Path,
     *,
     replace: bool = False,
+    keep: bool = True,
+    again: bool = False,
+    trust: bool = False,
     progress: Report = ignore,
     cancel: threading.Event | None = None,
-) -> Path:
-    """Install `entry` with files from `store`, which checks them while they come."""
-    pulled = []
+) -> Installed:
+    """Install `entry` with files from `store`, which checks them while they come.
+
+    `again` fetches also what is here, `trust` takes pickles; the others are those of `install`.
+    """
+    pull, pulled = pulling_from(store, again=again, trust=trust, progress=progress, cancel=cancel)
+    installed = install(entry, pull, models, replace=replace, keep=keep, store=store.folder)
+    for model in pulled:
+        store.note_card(model, entry.name)
+    return installed
+
+
+def pulling_from(
+    store: Store,
+    *,
+    again: bool = False,
+    trust: bool = False,
+    progress: Report = ignore,
+    cancel: threading.Event | None = None,
+) -> tuple[Pull, list[StoredModel]]:
+    """Return what brings an entry's files from `store`, and the list of what it has brought."""
+    pulled: list[StoredModel] = []
 
     def pull(file: EntryFile) -> Pulled:
-        model = store.pull(file.uri, sha256=file.sha256, progress=progress, cancel=cancel)
+        model = store.pull(
+            file.uri,
+            sha256=file.sha256,
+            force=again,
+            trust=trust,
+            projector=False,  # an entry lists all that its card names
+            progress=progress,
+            cancel=cancel,
+        )
         pulled.append(model)
         return Pulled(model.model, file.sha256)
 
-    target = install(entry, pull, models, replace=replace)
-    for model in pulled:
-        store.note_card(model, entry.name)
-    return target
+    return pull, pulled
 
 
-def install(entry: Entry, pull: Pull, models: Path, *, replace: bool = False) -> Path:
-    """Bring all files of `entry` and write its card into `models`; return the card's path.
+def install(
+    entry: Entry,
+    pull: Pull,
+    models: Path,
+    *,
+    replace: bool = False,
+    keep: bool = True,
+    store: Path | None = None,
+) -> Installed:
+    """Bring all files of `entry` and write its card into `models`.
 
-    Raises CardError when another card has the place and may not be replaced, WrongFile for a file
-    whose checksum is not the gallery's.
+    A card that is there for the same files stays if `keep`, with what a person wrote in it; one of
+    another model makes way only for `replace`. `store` is the folder that files are brought to.
+    Raises CardError when another card has the place, WrongFile for a file whose checksum is not the
+    gallery's.
     """
-    target = card_path(entry, models)
-    _refuse_other_card(entry, target, replace)
+    target = card_file(models, entry.name)
+    is_same = _has_same_origins(entry, target)
+    if target.exists() and not (replace or is_same or _may_run_the_same(target, store)):
+        raise another_card(target)  # before the first byte of gigabytes
+    content = brought_card(entry, pull)
+    if replace or (is_same and not (keep and _runs(target, content))):
+        return Installed(target, write_card(target, content, "replace"))
+    return Installed(target, write_card(target, content, "keep" if keep else "refuse"))
+
+
+def brought_card(entry: Entry, pull: Pull) -> dict[str, Any]:
+    """Bring all files of `entry` and return its card, which names them where they are."""
     places: dict[str, Path] = {}
     for file in entry.files:
         pulled = pull(file)
@@ -75,32 +126,27 @@ def install(entry: Entry, pull: Pull, models: Path, *, replace: bool = False) ->
         places[file.path] = pulled.path
     if (inside := _inside_folder(entry, places)) is not None:
         places[model_path(entry)] = inside
-    _write(target, card_of(entry, places))
-    return target
+    return card_of(entry, places)
 
 
-def card_path(entry: Entry, models: Path) -> Path:
-    """Return where the card of `entry` is written."""
-    return models / f"{re.sub('[/:]', '-', entry.name)}.yaml"
+def _has_same_origins(entry: Entry, target: Path) -> bool:
+    """Tell whether a card was installed from the same files, whatever a person has changed."""
+    there = read_content(target)
+    return there is not None and _origins(there) == _origins(card_of(entry))
 
 
-def _refuse_other_card(entry: Entry, target: Path, replace: bool) -> None:
-    if replace or not target.exists():
-        return
-    try:
-        there = yaml.safe_load(target.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        there = None
-    if not isinstance(there, dict) or _origins(there) != _origins(card_of(entry)):
-        raise CardError(
-            f"is already there and is for something else than '{entry.name}' of the gallery: "
-            "replace it with --force, or rename it",
-            path=str(target),
-        )
+def _may_run_the_same(target: Path, store: Path | None) -> bool:
+    """Tell whether a card runs a file of the store: which one the entry has, its pull tells."""
+    model = (read_content(target) or {}).get("model")
+    return store is not None and isinstance(model, str) and store in (target.parent / model).parents
+
+
+def _runs(target: Path, content: Mapping[str, Any]) -> bool:
+    return bool((read_content(target) or {}).get("model") == content["model"])
 
 
 def _origins(card: Mapping[str, Any]) -> object:
-    """Return what makes two cards the same model, whatever a person has changed in one."""
+    """Return what makes two cards the same model."""
     files = card.get("files")
     if not isinstance(files, list):
         return None
@@ -134,12 +180,3 @@ def _inside_folder(entry: Entry, places: Mapping[str, Path]) -> Path | None:
     if not found:
         raise WrongFile(f"None of the files of '{entry.name}' holds {name}: nothing was installed.")
     return found[0]
-
-
-def _write(target: Path, card: Mapping[str, Any]) -> None:
-    text = yaml.safe_dump(dict(card), sort_keys=False, allow_unicode=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
-    ) as part:
-        part.write(text)
-    os.replace(part.name, target)

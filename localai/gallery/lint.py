@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from localai.cards.problems import Complaint, Problem
 from localai.cards.resolved import Backends
 from localai.gallery.card_of import card_complaints
+from localai.gallery.code_running import REASON, code_options
 from localai.gallery.entry import Entry
 from localai.gallery.index import Index
 from localai.store.references import HubReference, OciReference, OllamaReference, parse_reference
@@ -15,18 +16,19 @@ from localai.store.references import HubReference, OciReference, OllamaReference
 
 @dataclass(frozen=True)
 class Linted:
-    """What a check found: what is wrong, and the entries whose hashes only a hub knows."""
+    """What a check found: what is wrong, and whose hashes only a hub knows, whose size nobody."""
 
     entries: int
     problems: tuple[Problem, ...]
     hub_hashed: tuple[str, ...]
+    sizeless: tuple[str, ...] = ()
 
 
 def lint(index: Index, backends: Backends) -> Linted:
     """Return everything that is wrong in `index`."""
     problems = list(index.problems)
     for entry in index.entries.values():
-        complaints = [*card_complaints(entry, backends), *_complaints(entry)]
+        complaints = [*_of_card(entry, backends), *_complaints(entry)]
         problems += [index.problem_of(entry.name, complaint) for complaint in complaints]
     for problem in _lost_variants(index):
         problems.append(problem)
@@ -34,7 +36,20 @@ def lint(index: Index, backends: Backends) -> Linted:
         entries=len(index.entries),
         problems=tuple(sorted(problems, key=lambda problem: problem.line or 0)),
         hub_hashed=tuple(entry.name for entry in index.entries.values() if entry.unhashed),
+        sizeless=tuple(one.name for one in index.entries.values() if one.download_size is None),
     )
+
+
+def _of_card(entry: Entry, backends: Backends) -> Iterator[Complaint]:
+    running = [
+        ("card", "options", name)
+        for name in code_options(entry.backend, entry.card.options, backends)
+    ]
+    for place in running:
+        yield Complaint(place, f"{'.'.join(place)}: {REASON}")
+    for complaint in card_complaints(entry, backends):
+        if complaint.location not in running:
+            yield complaint
 
 
 def _complaints(entry: Entry) -> Iterator[Complaint]:

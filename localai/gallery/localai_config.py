@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localai.cards.importers.draft import conversations
 from localai.cards.importers.imported import CannotImport, Imported
-from localai.cards.importers.localai_yaml import Place, import_localai
+from localai.cards.importers.localai_place import Place
+from localai.cards.importers.localai_yaml import import_localai
 from localai.cards.resolved import Backends
 from localai.protocol.capabilities import Capability
 
@@ -24,7 +26,6 @@ _OFFERED: Mapping[str, Capability] = {
     "transcript": Capability.TRANSCRIPTION, "tts": Capability.SPEECH, "image": Capability.IMAGE,
     "vad": Capability.VOICE_ACTIVITY,
 }  # fmt: skip
-_MANY_TOKENS = 16384
 
 
 class NotRunnable(Exception):
@@ -87,9 +88,8 @@ def _translation(config: Mapping[str, Any], imported: Imported, backends: Backen
     usual = manifest.usual_capabilities(manifest.option_defaults() | card.get("options", {}))
     if card["backend"] == "llama_cpp":
         limits = dict(card.get("limits", {}))
-        context = limits.get("context") or 0
         # Each conversation has that much context here: few of them keep to LocalAI's memory.
-        limits.setdefault("max_concurrent", 1 if context > _MANY_TOKENS else 2)
+        limits.setdefault("max_concurrent", conversations(limits.get("context") or 0))
         card["limits"] = limits
     return Translation(
         card=card,

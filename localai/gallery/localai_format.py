@@ -8,11 +8,11 @@ caller come before those of the entry, and those before the base's.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,14 +25,15 @@ from localai.gallery.complaints import complaints_of, placed
 from localai.gallery.entry import Entry, Unusable
 from localai.gallery.index import Index
 from localai.gallery.localai_config import NotRunnable, Translation, translate
+from localai.gallery.sizes import read_size
 from localai.gallery.yaml_text import read_text
 from localai.protocol.capabilities import Capability
-from localai.store.errors import InvalidReference, UnreadableArtifact
+from localai.store.errors import FetchFailed, InvalidReference, Unreachable, UnreadableArtifact
 from localai.store.references import HubReference, UrlReference, parse_reference
+from localai.store.transports.hub import endpoint
 
 Fetch = Callable[[str], str]
 """Returns the text at an https address; raises a LocalAIError that says why not."""
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?\s*", re.IGNORECASE)
 _TAG_CAPABILITIES = {
     "llm": Capability.CHAT, "chat": Capability.CHAT, "vision": Capability.VISION,
     "embedding": Capability.EMBEDDING, "embeddings": Capability.EMBEDDING,
@@ -85,24 +86,34 @@ class Merged:
 
 
 class Bases:
-    """The base files that entries name, each fetched once."""
+    """The base files that entries name, each fetched once; none of a host that does not answer."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
         self._known: dict[str, SourceEntry | LocalAIError] = {}
+        self._silent: dict[str, Unreachable] = {}
 
     def get(self, url: str) -> SourceEntry:
         """Return the base at `url`; raises a LocalAIError, the same again for the same address."""
         address = web_address(url)
         if address not in self._known:
-            try:
-                self._known[address] = _read_base(self._fetch(address), address)
-            except LocalAIError as error:
-                self._known[address] = error
+            self._known[address] = self._read(address)
         found = self._known[address]
         if isinstance(found, LocalAIError):
             raise found
         return found
+
+    def _read(self, address: str) -> SourceEntry | LocalAIError:
+        host = urlsplit(address).netloc
+        if host in self._silent:
+            return self._silent[host]
+        try:
+            return _read_base(self._fetch(address), address)
+        except Unreachable as error:
+            self._silent[host] = error
+            return error
+        except LocalAIError as error:
+            return error
 
 
 def is_localai_index(data: Any) -> bool:
@@ -145,6 +156,9 @@ def convert(
         wrong = next(iter(card_complaints(entry, backends)), None)
     except NotRunnable as reason:
         return _unusable(raw, str(reason))
+    except FetchFailed as error:
+        # Nothing is known of the entry then: that it cannot be run would be a lie.
+        return _unfetched(raw, error)
     except LocalAIError as error:
         return _unusable(raw, error.message)
     except ValidationError as error:
@@ -179,15 +193,13 @@ def deep_merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
 def web_address(url: str) -> str:
     """Return the address of `github:org/repo/path@branch`, `hf://` or `https://`.
 
-    Raises InvalidReference for every other place.
+    The hub is the one that HF_ENDPOINT names. Raises InvalidReference for every other place.
     """
     reference = parse_reference(url)
     if isinstance(reference, UrlReference):
         return reference.url
     if isinstance(reference, HubReference) and reference.file:
-        return (
-            f"https://huggingface.co/{reference.repo}/resolve/{reference.revision}/{reference.file}"
-        )
+        return f"{endpoint()}/{reference.repo}/resolve/{reference.revision}/{reference.file}"
     raise InvalidReference(
         f"'{url}' is no address of a base file: write github:, hf:// or https://"
     )
@@ -283,12 +295,13 @@ def _file(file: SourceFile) -> dict[str, Any]:
 def _bytes(size: str | float | None) -> int | None:
     if size is None or isinstance(size, int | float):
         return int(size) if size else None
-    found = _SIZE.fullmatch(size)
-    if found is None:
-        return None
-    step = 1024 if found[3] else 1000
-    power = " KMGT".index(found[2].upper() or " ")
-    return round(float(found[1]) * float(step**power))
+    return read_size(size)
+
+
+def _unfetched(raw: SourceEntry, error: FetchFailed) -> Unusable:
+    text = error.message.rstrip(".")
+    reason = f"could not be fetched: {text}; run `localai gallery update`"
+    return _unusable(raw, reason).model_copy(update={"unfetched": True})
 
 
 def _unusable(raw: SourceEntry, reason: str) -> Unusable:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from localai.hardware.cgroups import cpu_quotas
 from localai.hardware.probe import Probe
 
 TELLING = (
@@ -23,6 +24,8 @@ class Cpu:
     """Physical cores; threads that share one count once."""
     features: tuple[str, ...]
     """Which of `TELLING` it has."""
+    quota: float | None = None
+    """How many cores' time a container may have, None for all."""
 
 
 def detect_cpu(probe: Probe) -> Cpu:
@@ -31,7 +34,9 @@ def detect_cpu(probe: Probe) -> Cpu:
     if system == "Darwin":
         ran = probe.run("sysctl", "machdep.cpu.brand_string", "hw.physicalcpu")
         return parse_sysctl(ran.out if ran else "", kind)
-    return parse_cpuinfo(probe.read("/proc/cpuinfo") or "", kind)
+    cpu = parse_cpuinfo(probe.read("/proc/cpuinfo") or "", kind)
+    quota = min(cpu_quotas(probe), default=None)
+    return replace(cpu, quota=quota) if quota is not None and quota < cpu.cores else cpu
 
 
 def parse_cpuinfo(text: str, kind: str) -> Cpu:
@@ -51,7 +56,9 @@ def parse_sysctl(text: str, kind: str) -> Cpu:
     cores = found.get("hw.physicalcpu", "")
     features = ("asimd",) if kind == "arm64" else ()
     return Cpu(
-        found.get("machdep.cpu.brand_string", kind), int(cores) if cores.isdigit() else 1, features
+        found.get("machdep.cpu.brand_string", kind),
+        int(cores) if cores.isdecimal() else 1,
+        features,
     )
 
 

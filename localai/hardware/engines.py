@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,20 +28,26 @@ _QUESTIONS = {
     "llama-cpp-python": """
 import llama_cpp as engine, pathlib
 names = sorted(path.name for path in pathlib.Path(engine.__file__).parent.glob("lib/*"))
-print(json.dumps({"libraries": names if engine.llama_supports_gpu_offload() else []}))
+print(json.dumps({"libraries": names, "finds_gpu": bool(engine.llama_supports_gpu_offload())}))
 """,
     "torch": """
 import torch as engine
 mac = getattr(engine.backends, "mps", None)
 built = ["cuda"] * bool(engine.version.cuda) + ["rocm"] * bool(engine.version.hip)
-built += ["metal"] * bool(mac and mac.is_built())
-works = [one for one in built if engine.cuda.is_available() or one == "metal"]
+works = built if engine.cuda.is_available() else []
+built = built + ["metal"] * bool(mac and mac.is_built())
+works = works + ["metal"] * bool(mac and mac.is_available())
 print(json.dumps({"built_for": built, "works": works}))
 """,
+    # It says "was not compiled with" where it is so, and other words where no GPU is found.
     "ctranslate2": """
 import ctranslate2 as engine
-found = ["cuda"] * bool(engine.get_cuda_device_count())
-print(json.dumps({"built_for": found, "works": found}))
+try:
+    built = ["cuda"] * bool(engine.get_supported_compute_types("cuda"))
+except Exception as error:
+    built = [] if "compiled" in str(error) else ["cuda"]
+works = built if engine.get_cuda_device_count() else []
+print(json.dumps({"built_for": built, "works": works}))
 """,
     "onnxruntime": """
 import onnxruntime as engine
@@ -48,6 +56,9 @@ found = [names[one] for one in engine.get_available_providers() if one in names]
 print(json.dumps({"built_for": found, "works": found}))
 """,
 }
+_OTHER_NAMES = {"onnxruntime": ("onnxruntime-gpu",)}
+"""What packages are called that bring the same engine, built in another way."""
+_QUIET = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 
 
 @dataclass(frozen=True)
@@ -98,31 +109,51 @@ def apis_of(libraries: Iterable[str]) -> tuple[Api, ...]:
 
 def parse_answer(name: str, version: str, text: str) -> Engine:
     """Return the engine that the last line of its process describes."""
-    told: dict[str, Any] = json.loads(text.strip().splitlines()[-1])
+    told = _object_of((text.strip().splitlines() or [""])[-1])
+    if told is None:
+        return Engine(name, version, trouble="it could be imported, and said nothing of itself")
     if "libraries" in told:
         built = apis_of(told["libraries"])
-        return Engine(name, version, built, built)
+        return Engine(name, version, built, built if told["finds_gpu"] else ())
     built_for, works = (cast(tuple[Api, ...], tuple(told[key])) for key in ("built_for", "works"))
     return Engine(name, version, built_for, works)
 
 
 def _detect(name: str) -> Engine:
-    version = installed_version(name)
+    names = (name, *_OTHER_NAMES.get(name, ()))
+    version = next((found for one in names if (found := installed_version(one))), None)
     if version is None:
         return Engine(name, None)
-    # -P: a file beside us that is called like an engine is not the engine.
-    command = [sys.executable, "-P", "-c", f"import json\n{_QUESTIONS[name]}"]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=SECONDS,
-            check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        # Engines keep caches, and some an id of the machine: not in the home of who only asks.
+        with tempfile.TemporaryDirectory(prefix="localai-") as home:
+            done = _ask(_QUESTIONS[name], home)
     except subprocess.TimeoutExpired:
         trouble = f"it could not be imported within {SECONDS:g} seconds"
         return Engine(name, version, trouble=trouble)
+    except OSError as error:
+        return Engine(name, version, trouble=f"it could not be asked: {error}")
     if done.returncode != 0:
         return Engine(name, version, trouble=_last_line(done))
     return parse_answer(name, version, done.stdout)
+
+
+def _ask(question: str, home: str) -> subprocess.CompletedProcess[str]:
+    places = {"HOME": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home, "XDG_DATA_HOME": home}
+    return subprocess.run(
+        # -P: a file beside us that is called like an engine is not the engine.
+        [sys.executable, "-P", "-c", f"import json\n{question}"],
+        capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False,
+        stdin=subprocess.DEVNULL, env=os.environ | places | _QUIET,
+    )  # fmt: skip
+
+
+def _object_of(line: str) -> dict[str, Any] | None:
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:

@@ -5,16 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from localai.hardware.cgroups import memory_limits
 from localai.hardware.probe import Probe
-
-_CGROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    (
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-    ),
-)
-"""Limit and use of a container's memory, in version 2 and in version 1 of cgroups."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +24,8 @@ def detect_memory(probe: Probe) -> Memory:
         size, pages = probe.run("sysctl", "-n", "hw.memsize"), probe.run("vm_stat")
         return parse_mac(size.out if size else "", pages.out if pages else "")
     memory = parse_meminfo(probe.read("/proc/meminfo") or "")
-    for limit, used in _CGROUPS:
-        memory = within_limit(memory, probe.read(limit), probe.read(used))
+    for limit, taken in memory_limits(probe):
+        memory = within_limit(memory, limit, taken)
     return memory
 
 
@@ -43,12 +35,9 @@ def parse_meminfo(text: str) -> Memory:
     return Memory(found.get("MemTotal", 0), found.get("MemAvailable", found.get("MemFree", 0)))
 
 
-def within_limit(memory: Memory, limit: str | None, used: str | None) -> Memory:
-    """Return what a cgroup's limit leaves; `max` and absurdly large numbers mean no limit."""
-    if limit is None or not limit.strip().isdigit() or int(limit) >= memory.total:
-        return memory
-    taken = int(used) if used and used.strip().isdigit() else 0
-    return Memory(int(limit), min(memory.free, max(0, int(limit) - taken)))
+def within_limit(memory: Memory, limit: int, taken: int) -> Memory:
+    """Return what a container's limit leaves; version 1 of cgroups writes none as a huge number."""
+    return Memory(min(memory.total, limit), min(memory.free, max(0, limit - taken)))
 
 
 def parse_mac(size: str, pages: str) -> Memory:
@@ -56,5 +45,5 @@ def parse_mac(size: str, pages: str) -> Memory:
     page = int(found[1]) if (found := re.search(r"page size of (\d+) bytes", pages)) else 4096
     idle = re.findall(r"^Pages (?:free|inactive|speculative):\s+(\d+)\.", pages, re.M)
     return Memory(
-        int(size) if size.strip().isdigit() else 0, sum(int(count) for count in idle) * page
+        int(size) if size.strip().isdecimal() else 0, sum(int(count) for count in idle) * page
     )

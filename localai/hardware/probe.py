@@ -39,12 +39,18 @@ class Probe(Protocol):
     def disk_free(self, folder: Path) -> int | None:
         """Return the bytes that may still be written below `folder`, None where unknown."""
 
+    def variable(self, name: str) -> str | None:
+        """Return what the environment says, None where it does not."""
+
     def system(self) -> tuple[str, str]:
         """Return the name of the system and of the processor, as `("Linux", "x86_64")`."""
 
 
 class ThisMachine:
-    """The machine that this process runs on."""
+    """The machine that this process runs on; programs may take `seconds` to describe it."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._seconds = SECONDS if seconds is None else seconds
 
     def run(self, *command: str) -> Ran | None:
         program = shutil.which(command[0])
@@ -53,11 +59,11 @@ class ThisMachine:
         try:
             done = subprocess.run(
                 [program, *command[1:]], capture_output=True, text=True, errors="replace",
-                timeout=SECONDS, check=False, stdin=subprocess.DEVNULL,
+                timeout=self._seconds, check=False, stdin=subprocess.DEVNULL,
                 env=os.environ | {"LC_ALL": "C"},
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return Ran(False, "", f"`{command[0]}` gave no answer within {SECONDS:g} seconds")
+            return Ran(False, "", f"`{command[0]}` gave no answer within {self._seconds:g} seconds")
         except OSError as error:
             return Ran(False, "", f"`{command[0]}` cannot be started: {error.strerror}")
         if done.returncode == 0:
@@ -79,6 +85,9 @@ class ThisMachine:
             return None if there is None else shutil.disk_usage(there).free
         except OSError:
             return None
+
+    def variable(self, name: str) -> str | None:
+        return os.environ.get(name)
 
     def system(self) -> tuple[str, str]:
         about = os.uname()

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from localai.hardware.gpu import Api, Gpu
+from localai.hardware.gpu import API_NAMES, Api, Gpu
 from localai.hardware.machine import Machine
 
 Profile = Literal["cpu", "gpu-8g", "gpu-24g"]
@@ -14,7 +14,6 @@ Profile = Literal["cpu", "gpu-8g", "gpu-24g"]
 GIB = 2**30
 LEAST: tuple[tuple[Profile, float], ...] = (("gpu-24g", 22 * GIB), ("gpu-8g", 7.5 * GIB))
 """GPU memory that a profile needs; cards sold as 24 GB and 8 GB report somewhat less."""
-_NAMES: dict[Api, str] = {"cuda": "CUDA", "rocm": "ROCm", "vulkan": "Vulkan", "metal": "Metal"}
 
 
 @dataclass(frozen=True)
@@ -30,19 +29,26 @@ def choose_profile(machine: Machine, built_for: Collection[Api] | None = None) -
 
     `built_for` is what the engine of language models was built for; None takes any GPU.
     """
+    choice = _choose(machine, built_for)
+    if not machine.troubles:
+        return choice
+    # Who has a large GPU and gets small models has to learn here that its driver does not answer.
+    told = "; ".join(machine.troubles)
+    return Choice(choice.profile, f"{choice.reason}, and not all of the machine is known: {told}")
+
+
+def _choose(machine: Machine, built_for: Collection[Api] | None) -> Choice:
     if not machine.gpus:
         return Choice("cpu", "no GPU was found")
-    usable = [gpu for gpu in machine.gpus if built_for is None or gpu.api in built_for]
+    usable = [gpu for gpu in machine.gpus if built_for is None or set(gpu.apis) & set(built_for)]
     if not usable:
         return Choice("cpu", _not_built_for(machine.gpus[0], built_for or ()))
-    if all(gpu.api == "vulkan" for gpu in usable):
-        return Choice(
-            "cpu", f"the {usable[0].name} is there for Vulkan, which speeds up chat but no pictures"
-        )
+    strong = [gpu for gpu in usable if _drives_pictures(gpu, built_for)]
+    if not strong:
+        text = f"llama.cpp reaches the {usable[0].name} through Vulkan, which speeds up chat"
+        return Choice("cpu", f"{text} but no pictures")
     # Models do not spread over GPUs as well as they fill one.
-    best = max(
-        (gpu for gpu in usable if gpu.api != "vulkan"), key=lambda gpu: _memory(gpu, machine)
-    )
+    best = max(strong, key=lambda gpu: _memory(gpu, machine))
     size = _memory(best, machine)
     if not size:
         return Choice("cpu", f"it is not known how much memory the {best.name} has")
@@ -60,6 +66,11 @@ def _memory(gpu: Gpu, machine: Machine) -> int:
     return machine.memory.total // 2 if gpu.shares_memory and gpu.api == "cuda" else 0
 
 
+def _drives_pictures(gpu: Gpu, built_for: Collection[Api] | None) -> bool:
+    return any(api != "vulkan" and (built_for is None or api in built_for) for api in gpu.apis)
+
+
 def _not_built_for(gpu: Gpu, built_for: Collection[Api]) -> str:
-    has = " and ".join(_NAMES[api] for api in sorted(built_for)) or "the processor alone"
-    return f"there is the {gpu.name}, but llama.cpp was built here for {has}, not {_NAMES[gpu.api]}"
+    has = " and ".join(API_NAMES[api] for api in sorted(built_for)) or "the processor alone"
+    wants = API_NAMES[gpu.api]
+    return f"there is the {gpu.name}, but llama.cpp was built here for {has}, not {wants}"

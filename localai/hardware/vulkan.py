@@ -50,4 +50,4 @@ def _gpu(fields: dict[str, str]) -> Gpu | None:
 
 def _vram(probe: Probe) -> list[int]:
     texts = (probe.read(path) for path in probe.glob(_VRAM))
-    return [int(text) for text in texts if text and text.strip().isdigit()]
+    return [int(text) for text in texts if text and text.strip().isdecimal()]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from localai.cards.model_files import resolve_model_path, resolve_option_paths
+from localai.cards.model_files import resolve_option_paths, safe_model_path
 from localai.cards.resolved import ResolvedCard
 from localai.errors import LoadFailed, LocalAIError, WorkerCrashed, WorkerStopped
 from localai.pool.connection import WorkerClient
@@ -157,7 +157,7 @@ def launch_spec(card: ResolvedCard, *, lenient: bool) -> LaunchSpec:
         name=card.name,
         backend=card.backend_folder,
         socket=Path("socket"),
-        model=resolve_model_path(card),
+        model=safe_model_path(card),
         options=resolve_option_paths(card),
         capabilities=list(card.capabilities),
         max_concurrent=card.card.limits.max_concurrent,

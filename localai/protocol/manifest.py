@@ -31,6 +31,8 @@ class OptionSpec(BaseModel):
     """Whether it names a file: a path, absolute or from the card's folder, that must be there."""
     grants: list[Capability] = []
     """What a model can do only when its card sets this option."""
+    needs_trust: bool = False
+    """Whether it lets the model run programs of its own: then the card must say `trust: true`."""
 
 
 class Manifest(BaseModel):

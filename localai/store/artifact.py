@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from localai.store.references import Reference, check_relative_path
+from localai.network.reach import ANYWHERE, Reach
+from localai.store.references import Reference, check_relative_path, shown_url
 
 Kind = Literal[
     "model", "projector", "adapter", "template", "system", "parameters", "license", "other"
@@ -21,6 +22,7 @@ class RemoteFile:
     file; `git_oid` is git's hash where there is no sha256. `headers` go to the origin of `url`
     alone, and `renew` makes fresh ones when they have run out. An `archive` (tar) is unpacked, and
     of its content only what lies below `inside` is kept. Of a `trusted` file a pickle is taken.
+    `reach` is how far the way to its bytes may lead.
     """
 
     path: str
@@ -34,9 +36,15 @@ class RemoteFile:
     archive: bool = False
     inside: str = ""
     trusted: bool = False
+    reach: Reach = ANYWHERE
 
     def __post_init__(self) -> None:
         check_relative_path(self.path)
+
+    @property
+    def source(self) -> str:
+        """The address as anybody may see it."""
+        return shown_url(self.url)
 
 
 @dataclass(frozen=True)
@@ -44,14 +52,13 @@ class Artifact:
     """A model before it is fetched.
 
     `folder` is where it lives in the store; `model` is the path of its main file in it, or `` for
-    a model that is a whole folder; `texts` hold what came with the manifest, as its config. For a
-    repository of the hub `revision` is the commit. `notes` say what was left out, and why.
+    a model that is a whole folder. For a repository of the hub `revision` is the commit. `notes`
+    say what was left out, and why.
     """
 
     reference: Reference
     folder: str
     files: tuple[RemoteFile, ...]
     model: str = ""
-    texts: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""
     notes: tuple[str, ...] = ()

@@ -1,17 +1,23 @@
-"""What lies in the store's folder that no model needs, and how much room everything takes."""
+"""What lies in the store's folders that no model needs, and how much room everything takes."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from localai.file_locks import is_locked
+from localai.store.errors import StoreError
+from localai.store.layout import ROOTS
 from localai.store.records import StoredModel
+from localai.store.underway import Note, forget, notes
+from localai.store.unpack import WORK
 
-_OWN = ("records", ".lock")
+HOUR = 3600.0
+WEEK = 7 * 24 * HOUR
 _PART_ENDS = (".part", ".part.json", ".part.json.new")
 
 
@@ -37,18 +43,32 @@ class Pruned:
     freed: int
 
 
+@dataclass(frozen=True)
+class Pruning:
+    """What goes: seconds for which nobody has touched it, as unused and as an unfinished download.
+
+    `kept` are absolute paths of files and folders that stay, `dry` only tells.
+    """
+
+    older_than: float = HOUR
+    unfinished_older_than: float = WEEK
+    kept: Collection[Path] = ()
+    dry: bool = False
+
+
 def usage(store: Path, models: Sequence[StoredModel]) -> Usage:
     """Return how the room in `store` is used."""
-    needed = _needed(models)
+    needed, pulls = _needed(models), notes(store)
     models_size = shared = unfinished = unused = 0
     for path in _files(store):
+        relative = path.relative_to(store).as_posix()
         found = path.lstat()
         # Blocks, not the length: an unfinished file has holes.
         size = found.st_blocks * 512
-        if path.relative_to(store).as_posix() in needed:
+        if relative in needed:
             models_size += size
             shared += size if found.st_nlink > 1 else 0
-        elif path.name.endswith(_PART_ENDS):
+        elif _is_unfinished(relative, pulls):
             unfinished += size
         else:
             unused += size
@@ -56,23 +76,27 @@ def usage(store: Path, models: Sequence[StoredModel]) -> Usage:
     return Usage(models_size, shared, unfinished, unused, shutil.disk_usage(place).free)
 
 
-def prune(store: Path, models: Sequence[StoredModel], older_than: float, now: float) -> Pruned:
-    """Remove what no model needs and nobody has touched for `older_than` seconds.
+def prune(store: Path, models: Sequence[StoredModel], wanted: Pruning, now: float) -> Pruned:
+    """Remove what no model needs and nobody has touched for a while.
 
-    What another process is fetching right now stays.
+    What a process is fetching or has loaded stays. The store's lock has to be held.
     """
-    needed, removed, freed = _needed(models), [], 0
+    needed, pulls = _needed(models), notes(store)
+    removed, freed = [], 0
     for path in _files(store):
         relative = path.relative_to(store).as_posix()
-        found = path.lstat()
-        if relative in needed or now - found.st_mtime < older_than or _is_fetched(path):
+        if relative in needed or _is_kept(path, wanted.kept) or _is_used(path, relative, pulls):
             continue
-        path.unlink()
+        found = path.lstat()
+        if now - _touched(found.st_mtime, relative, pulls) < _age(relative, pulls, wanted):
+            continue
+        if not wanted.dry:
+            _remove(path)
         freed += found.st_blocks * 512 if found.st_nlink == 1 else 0
         removed.append(relative)
-    for folder in sorted((one for one in store.rglob("*") if one.is_dir()), reverse=True):
-        if folder.name != "records" and not any(folder.iterdir()):
-            folder.rmdir()
+    if not wanted.dry:
+        _forget(pulls, wanted, now)
+        _remove_empty_folders(store, pulls)
     return Pruned(tuple(removed), freed)
 
 
@@ -81,28 +105,70 @@ def _needed(models: Sequence[StoredModel]) -> set[str]:
 
 
 def _files(store: Path) -> Iterator[Path]:
-    for folder, names, files in os.walk(store):
-        if Path(folder) == store:
-            names[:] = [name for name in names if name not in _OWN]
-            files = [name for name in files if name not in _OWN]
-        yield from (Path(folder) / name for name in sorted(files))
+    """Yield the files of the folders that are the store's own; links are not followed."""
+    for root in ROOTS:
+        for folder, _, files in os.walk(store / root):
+            yield from (Path(folder) / name for name in sorted(files))
 
 
-def _is_fetched(path: Path) -> bool:
-    """Tell whether a process holds the lock of the unfinished file that `path` belongs to."""
+def _is_kept(path: Path, kept: Collection[Path]) -> bool:
+    return path in kept or any(folder in kept for folder in path.parents)
+
+
+def _is_used(path: Path, relative: str, pulls: Iterable[Note]) -> bool:
+    """Tell whether a process is fetching the file, or its folder, or has loaded it."""
+    if any(note.runs and _is_below(relative, note.folder) for note in pulls):
+        return True
     for end in _PART_ENDS:
         if path.name.endswith(end):
-            part = path.with_name(path.name.removesuffix(end) + ".part")
-            return part.exists() and _is_locked(part)
-    return False
+            return is_locked(path.with_name(path.name.removesuffix(end) + ".part"))
+    return is_locked(path)
 
 
-def _is_locked(path: Path) -> bool:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def _is_unfinished(relative: str, pulls: Iterable[Note]) -> bool:
+    part = relative.endswith(_PART_ENDS)
+    return part or any(_is_below(relative, note.folder) for note in pulls)
+
+
+def _touched(modified: float, relative: str, pulls: Iterable[Note]) -> float:
+    """Return when the file, or the pull that it came with, was last seen to change."""
+    return max([modified, *(note.last for note in pulls if _is_below(relative, note.folder))])
+
+
+def _age(relative: str, pulls: Iterable[Note], wanted: Pruning) -> float:
+    leftover = any(part.startswith(WORK) for part in relative.split("/"))
+    unfinished = _is_unfinished(relative, pulls) and not leftover
+    return wanted.unfinished_older_than if unfinished else wanted.older_than
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(f"{folder}/")
+
+
+def _remove(path: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be removed: {error.strerror}. Give yourself the right to, or remove "
+            "it as the user that it belongs to."
+        ) from error
+
+
+def _forget(pulls: Iterable[Note], wanted: Pruning, now: float) -> None:
+    for note in pulls:
+        if not note.runs and now - note.last >= wanted.unfinished_older_than:
+            forget(note.path)
+
+
+def _remove_empty_folders(store: Path, pulls: Sequence[Note]) -> None:
+    for root in ROOTS:
+        for folder, _, _ in os.walk(store / root, topdown=False):
+            relative = f"{Path(folder).relative_to(store).as_posix()}/"
+            # A pull has made it, and will write into it.
+            if any(note.runs and f"{note.folder}/".startswith(relative) for note in pulls):
+                continue
+            running = any(note.runs and _is_below(relative, note.folder) for note in pulls)
+            if not running and not any(Path(folder).iterdir()):
+                with suppress(OSError):  # an empty folder takes no room
+                    Path(folder).rmdir()

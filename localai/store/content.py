@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import PurePosixPath
 
 from localai.cards.importers.first_bytes import GGUF_MAGIC, name_format
+from localai.cards.pickles import unsafe_paths
 from localai.store.errors import UnsafeFile, WrongFile
 
-UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".ckpt", ".pth", ".pkl", ".pickle", ".joblib", ".npy"})
 _CTRANSLATE2 = "model.bin"
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 
@@ -28,23 +28,6 @@ def refuse_unsafe(paths: Collection[str], source: str, trust: bool) -> None:
         "that you trust it: `--trust`, or `trust: true` in the card.",
         details={"files": unsafe},
     )
-
-
-def unsafe_paths(paths: Collection[str]) -> list[str]:
-    """Return those of `paths` that may be pickles, by their names."""
-    return [
-        path
-        for path in paths
-        if PurePosixPath(path).suffix.lower() in UNSAFE_SUFFIXES and not is_ctranslate2(path, paths)
-    ]
-
-
-def is_ctranslate2(path: str, beside: Iterable[str]) -> bool:
-    """Tell whether `path` is the `model.bin` of a CTranslate2 folder."""
-    file = PurePosixPath(path)
-    names = {PurePosixPath(one).name for one in beside if PurePosixPath(one).parent == file.parent}
-    vocabulary = any("vocabulary." in name for name in names)
-    return file.name == _CTRANSLATE2 and vocabulary and "config.json" in names
 
 
 def check_head(path: str, head: bytes, source: str, trusted: bool = False) -> None:

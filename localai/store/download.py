@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from localai.cards.importers.first_bytes import HEAD
+from localai.network.reach import Reach
 from localai.store.artifact import RemoteFile
 from localai.store.content import check_head
-from localai.store.errors import Cancelled, FetchFailed, StoreError
+from localai.store.errors import Cancelled, FetchFailed, StoreError, Unreachable
 from localai.store.partial import Partial, wrong_hash
 from localai.store.progress import Meter, Progress, Report
 from localai.store.ranges import Span
@@ -53,14 +55,19 @@ class Patience:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that is there: its sha256, its size, and how many bytes of it came over the line."""
+    """A file that is there: its sha256, its size, and how many bytes of it came over the line.
+
+    `version` is what the source calls this content, None where it does not say.
+    """
 
     sha256: str
     size: int
     received: int
+    version: str | None = None
 
 
 Sleep = Callable[[float], Awaitable[None]]
+_Key = tuple[Path, Reach]
 
 
 class Downloader:
@@ -80,7 +87,7 @@ class Downloader:
         self.patience = patience or Patience()
         self.sleep = sleep
         self.clock = clock
-        self._flights: dict[Path, _Flight] = {}
+        self._flights: dict[_Key, _Flight] = {}
         self._lock = threading.Lock()
 
     def fetch(
@@ -92,7 +99,9 @@ class Downloader:
     ) -> Fetched:
         """Fetch `file` to `target`, replacing what is there.
 
-        Raises StoreError or RequestError; Cancelled when `cancel` is set.
+        Callers share what goes equally far: who may reach more neither fails with who may reach
+        less nor fetches for him. Those meet at the target's lock, as two processes do. Raises
+        StoreError or RequestError; Cancelled when `cancel` is set.
         """
         flight = self._join(file, target.absolute(), report)
         try:
@@ -103,17 +112,18 @@ class Downloader:
             fetched = flight.outcome.result()
             # The one who began it may have expected something else.
             if file.sha256 not in {None, fetched.sha256}:
-                raise wrong_hash(file.url, fetched.sha256, str(file.sha256))
+                raise wrong_hash(file.source, fetched.sha256, str(file.sha256))
             return fetched
         finally:
             self._leave(flight, report)
 
     def _join(self, file: RemoteFile, target: Path, report: Report | None) -> _Flight:
         with self._lock:
-            flight = self._flights.get(target)
+            key = (target, file.reach)
+            flight = self._flights.get(key)
             if flight is None or flight.outcome.done() or flight.abandoned:
                 flight = _Flight(self, file, target, previous=flight)
-                self._flights[target] = flight
+                self._flights[key] = flight
                 flight.start()
             flight.passengers += 1
             if report is not None:
@@ -127,8 +137,8 @@ class Downloader:
                 flight.reports.remove(report)
             if flight.passengers:
                 return
-            if self._flights.get(flight.target) is flight:
-                del self._flights[flight.target]
+            if self._flights.get(flight.key) is flight:
+                del self._flights[flight.key]
         flight.stop()
 
 
@@ -145,6 +155,7 @@ class _Flight:
         self, owner: Downloader, file: RemoteFile, target: Path, previous: _Flight | None
     ) -> None:
         self.target = target
+        self.key = (target, file.reach)
         self.passengers = 0
         self.reports: list[Report] = []
         self.outcome: Future[Fetched] = Future()
@@ -225,7 +236,7 @@ class _Download:
         finally:
             partial.close()
         self._tell("done", size, size)
-        return Fetched(digest, size, self._received)
+        return Fetched(digest, size, self._received, partial.validator)
 
     async def _fetched_by_another(self) -> Fetched:
         from localai.store.hashing import sha256_of
@@ -238,10 +249,12 @@ class _Download:
     def _client(self) -> httpx2.AsyncClient:
         import httpx2
 
+        from localai.network.clients import async_client
+
         patience, parallel = self._owner.patience, self._owner.parallel
         timeout = httpx2.Timeout(patience.stall, connect=patience.connect, pool=None)
         limits = httpx2.Limits(max_connections=parallel, max_keepalive_connections=parallel)
-        return httpx2.AsyncClient(timeout=timeout, limits=limits)
+        return async_client(self._file.reach, limits, timeout=timeout)
 
     async def _fetch(self, source: Source, partial: Partial) -> None:
         """Make rounds until all is there, with pauses between those that fail."""
@@ -254,7 +267,7 @@ class _Download:
                 changes += 1
                 partial.restart()
                 if changes > 2:
-                    raise FetchFailed(f"{self._file.url} changes while it is fetched.") from None
+                    raise FetchFailed(f"{self._file.source} changes while it is fetched.") from None
             except TryAgain as error:
                 reached = reached or error.reached
                 failures = 1 if partial.ranges.count > most else failures + 1
@@ -264,11 +277,14 @@ class _Download:
     async def _pause(self, error: TryAgain, failures: int, reached: bool) -> None:
         patience = self._owner.patience
         if failures >= (patience.attempts if reached else patience.unreached):
-            raise FetchFailed(
-                f"{self._file.url} cannot be fetched: {error}. What has come is kept: the same "
-                "command goes on from there.",
-                retry_after=error.after,
-            ) from error
+            message = (
+                f"{self._file.source} cannot be fetched: {error}. What has come is kept: the same "
+                "command goes on from there."
+            )
+            if not error.reached:
+                host = urlsplit(self._file.url).netloc.rpartition("@")[2]
+                raise Unreachable(message, host=host) from error
+            raise FetchFailed(message, retry_after=error.after) from error
         wait = error.after
         if wait is None:
             wait = min(patience.longest_pause, patience.pause * 2 ** (failures - 1))
@@ -304,7 +320,7 @@ class _Download:
 
     async def _take_whole(self, answer: Answer, partial: Partial) -> None:
         if not answer.whole:
-            raise FetchFailed(f"{self._file.url} does not tell how long it is.")
+            raise FetchFailed(f"{self._file.source} does not tell how long it is.")
         partial.restart()
         partial.learn(answer.size, answer.validator)
         partial.check_space()
@@ -363,7 +379,7 @@ class _Download:
             return
         try:
             head, file = partial.head(HEAD), self._file
-            check_head(file.path, head, file.url, file.trusted)
+            check_head(file.path, head, file.source, file.trusted)
         except Exception:
             partial.discard()
             raise

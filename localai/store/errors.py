@@ -6,11 +6,16 @@ RequestError
 ├── AccessRefused        403  a token is missing, or is not good enough
 ├── UnsafeFile           400  a format that can run code, or a path that leaves its folder
 ├── UnreadableArtifact   400  a manifest or an archive of a kind that is not read here
-└── InUse                409  a process has the model open
+├── InUse                409  a process has the model open
+├── AlreadyThere         409  another model, or another version, has the name or the file
+└── UnreadableRecord     409  a record of the store is damaged, so nothing may be removed
 StoreError
 ├── FetchFailed          502  the network or the other side, after all attempts
+│   ├── Unreachable      502  no server answered at all: there is no network, or the host is down
+│   └── Offline          502  HF_HUB_OFFLINE forbids to ask
 ├── WrongFile            502  other content than announced: length, hash, kind
 ├── DiskFull             507
+├── CannotWrite          500  a folder that cannot be written
 └── Cancelled            499
 """
 
@@ -46,6 +51,16 @@ class InUse(RequestError):
     default_code = "model_in_use"
 
 
+class AlreadyThere(RequestError):
+    status = 409
+    default_code = "already_there"
+
+
+class UnreadableRecord(RequestError):
+    status = 409
+    default_code = "unreadable_record"
+
+
 class StoreError(LocalAIError):
     """Failures of the other side, of the line or of the disk."""
 
@@ -54,6 +69,21 @@ class FetchFailed(StoreError):
     status = 502
     default_code = "fetch_failed"
     retryable = True
+
+
+class Unreachable(FetchFailed):
+    """Nobody answered at `host`; once there is a network again the same may succeed."""
+
+    default_code = "unreachable"
+
+    def __init__(self, message: str, *, host: str, retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after, details={"host": host})
+        self.host = host
+
+
+class Offline(FetchFailed):
+    default_code = "offline"
+    retryable = False
 
 
 class WrongFile(StoreError):
@@ -66,6 +96,18 @@ class DiskFull(StoreError):
     default_code = "disk_full"
 
 
+class CannotWrite(StoreError):
+    default_code = "cannot_write"
+
+
 class Cancelled(StoreError):
     status = 499
     default_code = "cancelled"
+
+
+def gated(page: str) -> str:
+    """Return what to do about a model of the hub whose terms have to be accepted on `page`."""
+    return (
+        f"{page} is gated: accept its terms there, wait for the grant where it says so, and set "
+        "HF_TOKEN to a token of that account which may read gated repositories."
+    )

@@ -44,12 +44,12 @@ def quant_of(path: str) -> str | None:
         stem = re.sub(r"-\d{5}-of-\d{5}(?=\.gguf$)", "", part, flags=re.IGNORECASE)
         stem = re.sub(r"\.gguf$", "", stem, flags=re.IGNORECASE)
         if found := _QUANT.findall(stem):
-            return str(found[-1]).upper().replace("FP16", "F16").replace("FP32", "F32")
+            return _spelled(found[-1])
     return None
 
 
 def shards_of(path: str, there: Iterable[str]) -> list[str]:
-    """Return all parts of the split file that `path` is the first of; itself if it is whole.
+    """Return all parts of the split file that `path` is one of; itself if it is whole.
 
     Raises NotInRegistry when a part is missing.
     """
@@ -72,7 +72,7 @@ def choose_model(paths: Iterable[str], quant: str | None, repo: str) -> str:
     candidates = [path for path in candidates if _is_first(path)]
     main = [path for path in candidates if not _BESIDE.search(PurePosixPath(path).stem)]
     candidates = main or candidates
-    wanted = [quant.upper()] if quant else PREFERRED
+    wanted = [_spelled(quant)] if quant else PREFERRED
     for one in wanted:
         found = [path for path in candidates if quant_of(path) == one]
         if not found and quant:
@@ -88,16 +88,25 @@ def choose_model(paths: Iterable[str], quant: str | None, repo: str) -> str:
     return min(candidates, key=lambda path: _rank(path, repo))
 
 
-def choose_projector(paths: Iterable[str]) -> str | None:
-    """Return the projector to take: in F16, else the nearest; None where there is none."""
-    found = sorted(path for path in paths if is_projector(path))
+def choose_projector(paths: Iterable[str], main: str = "") -> str | None:
+    """Return the projector of the model `main`: in F16, else the nearest; None where there is none.
 
-    def rank(path: str) -> tuple[int, int, str]:
-        quant = quant_of(path)
+    One in the model's own folder counts first, then those in the folders above it.
+    """
+    above = PurePosixPath(main).parents
+
+    def rank(path: str) -> tuple[int, int, int, str]:
+        folder, quant = PurePosixPath(path).parent, quant_of(path)
+        distance = list(above).index(folder) if folder in above else len(above)
         place = _PROJECTORS.index(quant) if quant in _PROJECTORS else len(_PROJECTORS)
-        return place, len(path), path
+        return distance, place, len(path), path
 
-    return min(found, key=rank, default=None)
+    return min((path for path in paths if is_projector(path)), key=rank, default=None)
+
+
+def _spelled(quant: str) -> str:
+    """Return the one spelling of a quantisation that is written in several."""
+    return quant.upper().replace("FP16", "F16").replace("FP32", "F32")
 
 
 def _is_first(path: str) -> bool:

@@ -6,12 +6,20 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
-from pathlib import Path
+import re
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 
 from localai.store.references import HubReference
 
 _TRUE = frozenset({"1", "on", "yes", "true"})
+_PART = re.compile(r"(.*)-\d{5}-of-(\d{5})(\.\w+)")
+_INDEX = ".index.json"
+_LARGEST_INDEX = 64 << 20
 
 
 def cache_folder() -> Path:
@@ -62,31 +70,130 @@ def cached_file(repo: str, commit: str, path: str, hash_: str | None) -> Path | 
     return next((one for one in candidates if one.is_file()), None)
 
 
-def add_to_cache(file: Path, repo: str, revision: str, commit: str, path: str, hash_: str) -> Path:
-    """Give `file` to the cache without copying it, and return its blob there.
+def missing_parts(paths: Collection[str], files: Mapping[str, Path]) -> list[str]:
+    """Return what is missing of `paths`, whose contents are `files`, that they speak of.
 
-    Raises OSError when the cache cannot be written or lies on another disk.
+    Those are the parts of weights that an index lists, or that the name of another part counts.
+    """
+    wanted = {part for path in paths for part in (*_siblings(path), *_listed(path, paths, files))}
+    return sorted(wanted - set(paths))
+
+
+def add_to_cache(
+    file: Path, repo: str, revision: str, commit: str, path: str, hash_: str
+) -> Path | None:
+    """Give `file` to the cache without copying it; return its new blob, None where one was there.
+
+    Raises OSError when the cache cannot be written or lies on another disk; it stays as it was.
     """
     folder = repo_folder(repo)
     blob = folder / "blobs" / hash_
-    blob.parent.mkdir(parents=True, exist_ok=True)
-    if not blob.exists():
-        os.link(file, blob)
+    _check_disk(file, folder)
+    try:
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not blob.exists()
+        if is_new:
+            os.link(file, blob)
+    except OSError:
+        _remove_empty(blob.parent, cache_folder())
+        raise
     link = folder / "snapshots" / commit / path
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink() and not link.exists():
         link.symlink_to(os.path.relpath(blob, link.parent))
     if revision != commit:
         _write_ref(folder / "refs" / revision, commit)
-    return blob
+    return blob if is_new else None
 
 
-def remove_from_cache(blob: Path) -> None:
-    """Remove a blob and the links to it."""
-    for link in blob.parent.parent.glob("snapshots/*/**/*"):
-        if link.is_symlink() and link.resolve() == blob.resolve():
-            link.unlink(missing_ok=True)
-    blob.unlink(missing_ok=True)
+def take_back(blob: Path, file: Path, ours: Collection[Path]) -> bool:
+    """Remove a blob that we gave to the cache as `file`; returns whether it is gone.
+
+    It stays where another program has put anything beside it, as that one may read it too: a file
+    of its own (`ours` are the blobs that we gave), another commit, or one more name of the content.
+    """
+    try:
+        if not os.path.samefile(blob, file) or blob.stat().st_nlink > 2:
+            return False
+        folder = blob.parent.parent
+        links = [one for one in (folder / "snapshots").rglob("*") if not one.is_dir()]
+        foreign = [one for one in (*blob.parent.iterdir(), *map(_target, links)) if one not in ours]
+        mine = [one for one in links if _target(one) == blob]
+        fetched = folder.parent / ".locks" / folder.name
+        if foreign or len(mine) != 1 or fetched.exists() or (folder / ".no_exist").exists():
+            return False
+        mine[0].unlink()
+        blob.unlink()
+    except OSError:  # the cache has gone, or is another user's
+        return not blob.exists()
+    _remove_empty(mine[0].parent, folder)
+    _remove_empty(blob.parent, folder)
+    _remove_refs(folder)
+    return True
+
+
+def is_in_cache(path: Path) -> bool:
+    """Tell whether `path` lies in the cache."""
+    return cache_folder().absolute() in path.absolute().parents
+
+
+def _siblings(path: str) -> Iterable[str]:
+    found = _PART.fullmatch(path)
+    if found is None:
+        return ()
+    numbers = range(1, int(found[2]) + 1)
+    return (f"{found[1]}-{number:05}-of-{found[2]}{found[3]}" for number in numbers)
+
+
+def _listed(path: str, paths: Collection[str], files: Mapping[str, Path]) -> Iterable[str]:
+    """Return the parts that an index lists, unless the weights are there in another form."""
+    if not path.endswith(_INDEX) or files[path].stat().st_size > _LARGEST_INDEX:
+        return ()
+    try:
+        names = set(json.loads(files[path].read_text("utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ()  # an index of something else, as of a dataset
+    folder = PurePosixPath(path).parent
+    parts = {(folder / str(name)).as_posix() for name in names}
+    weights = {one for one in paths if PurePosixPath(one).parent == folder and _is_weights(one)}
+    return parts if not weights or weights & parts else ()
+
+
+def _is_weights(path: str) -> bool:
+    return PurePosixPath(path).suffix in {".safetensors", ".bin", ".gguf"}
+
+
+def _check_disk(file: Path, folder: Path) -> None:
+    """Raise OSError where no hard link can lead from `folder` to `file`; nothing is made for it."""
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if there.stat().st_dev != file.stat().st_dev:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(folder))
+
+
+def _target(link: Path) -> Path:
+    """Return the blob that a snapshot's link names; itself for a file."""
+    return Path(os.path.normpath(link.parent / link.readlink())) if link.is_symlink() else link
+
+
+def _remove_empty(folder: Path, end: Path) -> None:
+    """Remove folders that are empty, up to `end`, which stays."""
+    while folder != end and end in folder.parents:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent
+
+
+def _remove_refs(folder: Path) -> None:
+    """Remove a repository's names of commits of which nothing is here, and it if that was all."""
+    for ref in [one for one in (folder / "refs").rglob("*") if one.is_file()]:
+        with suppress(OSError):
+            if not (folder / "snapshots" / ref.read_text("utf-8").strip()).is_dir():
+                ref.unlink()
+                _remove_empty(ref.parent, folder)
+    with suppress(OSError):  # anything of somebody else keeps it
+        folder.rmdir()
 
 
 def _write_ref(path: Path, commit: str) -> None:

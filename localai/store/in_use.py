@@ -1,11 +1,18 @@
-"""Which processes have a file open or mapped, as Linux tells it under /proc."""
+"""Which processes use a file: as Linux tells it under /proc, and as their locks tell.
+
+A worker holds a lock on the files of its model as long as it lives, because many engines close them
+once they are read. Locks are seen across users and across containers on one volume, names are not.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from localai.file_locks import open_locked
 
 _PROC = Path("/proc")
 
@@ -33,6 +40,26 @@ def users_of(paths: Iterable[Path], proc: Path = _PROC) -> list[User]:
         for pid in pids
         if pid != own and _uses(proc / str(pid), wanted)
     ]
+
+
+@contextmanager
+def claimed(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    """Keep workers from beginning with `paths` meanwhile; gives those that one already holds."""
+    held, seen = [], set[tuple[int, int]]()
+    with ExitStack() as stack:
+        for path in paths:
+            if (found := _stat(path)) is None or (found.st_dev, found.st_ino) in seen:
+                continue  # two names of one file would be in each other's way
+            seen.add((found.st_dev, found.st_ino))
+            try:
+                descriptor = open_locked(path)
+            except OSError:
+                continue  # neither a worker of this user nor its removal needs it readable
+            if descriptor is None:
+                held.append(path)
+            else:
+                stack.callback(os.close, descriptor)
+        yield held
 
 
 def _uses(process: Path, wanted: set[tuple[int, int]]) -> bool:

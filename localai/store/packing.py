@@ -6,23 +6,28 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
+from localai.store.artifact import Kind
 from localai.store.content import refuse_unsafe
-from localai.store.errors import UnreadableArtifact, UnsafeFile
+from localai.store.errors import AlreadyThere, UnreadableArtifact, UnsafeFile
+from localai.store.foreign_card import refuse_code, refuse_unsafe_card
+from localai.store.layout import is_below_roots
 from localai.store.partial import no_space, wrong_hash
-from localai.store.records import StoredFile, StoredModel
+from localai.store.records import StoredFile, StoredModel, stored_file
 from localai.store.references import check_relative_path
 
 FORMAT = 1
 _RECORD, _CARD, _FILES = "model.json", "card.yaml", "files/"
 _LARGEST_TEXT = 4 << 20
-_ROOTS = ("hf/", "ollama/", "oci/", "url/", "imported/")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _BLOCK = 1 << 20
 
 
@@ -59,29 +64,79 @@ def pack(model: StoredModel, files: Mapping[str, Path], card: str, target: Path)
     return target.stat().st_size
 
 
-def unpack_model(source: Path, store: Path, trust: bool = False) -> Packed:
-    """Put the files of the tar `source` into `store`, each verified, and return what came.
+def look_into(source: Path, store: Path, trust: bool = False) -> Packed:
+    """Return the model and the card of the tar `source`, before any of its files.
 
-    Raises UnreadableArtifact for a tar of another kind, UnsafeFile for pickles and paths that
-    leave the store, WrongFile for a hash that does not fit.
+    Raises UnreadableArtifact for a tar of another kind; unless `trust`, UnsafeFile for pickles,
+    programs, and cards that let them run or name files outside the store.
     """
+    with _opened(source) as tar:
+        packed = _head(tar, store)
+    paths = [file.path for file in packed.model.files]
+    for path in (*paths, _relative(packed.model.folder, store)):
+        if not is_below_roots(path):
+            raise UnsafeFile(f"{source} wants to write '{path}': it is refused.")
+    refuse_unsafe(paths, str(source), trust)
+    refuse_code(paths, str(source), trust)
+    refuse_unsafe_card(packed.card, str(source), trust)
+    return packed
+
+
+def refuse_other_content(
+    model: StoredModel, models: Iterable[StoredModel], source: Path, force: bool
+) -> None:
+    """Raise AlreadyThere when the store has other content under the model's name or its files.
+
+    `force` replaces the model itself, and never a file that another one needs.
+    """
+    wanted = {file.path: file.sha256 for file in model.files}
+    for one in models:
+        if one.reference == model.reference:
+            if one.id != model.id and not force:
+                raise AlreadyThere(
+                    f"{one.reference} is in the store already, with other content than {source} "
+                    "has: remove it first (`localai rm`), or replace it with --force."
+                )
+            continue
+        for file in one.files:
+            if wanted.get(file.path, file.sha256) != file.sha256:
+                raise AlreadyThere(
+                    f"{source} has another {file.path} than {one.reference}, which is in the "
+                    f"store and needs it: remove that first (`localai rm {one.reference}`)."
+                )
+
+
+def unpack_files(source: Path, store: Path, packed: Packed) -> None:
+    """Put the files of the tar `source` into `store`, each verified.
+
+    Raises WrongFile for a hash that does not fit, DiskFull before the first byte.
+    """
+    _check_space(packed.model, store)
+    expected = {_FILES + file.path: file for file in packed.model.files}
+    with _opened(source) as tar:
+        if _head(tar, store) != packed:
+            raise UnreadableArtifact(f"{source} changes while it is read.")
+        for member in tar:
+            if (file := expected.pop(member.name, None)) is not None:
+                _put(tar, member, file, store / file.path)
+    if expected:
+        raise UnreadableArtifact(f"{source} lacks {next(iter(expected))}.")
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(source, "r:") as tar:
-            texts = _Texts(tar)
-            model = _model(texts.read(_RECORD), store)
-            card = texts.read(_CARD).decode("utf-8")
-            _check(model, store, trust, source)
-            expected = {_FILES + file.path: file for file in model.files}
-            for member in tar:
-                if (file := expected.pop(member.name, None)) is not None:
-                    _put(tar, member, file, store / file.path)
-    except (tarfile.TarError, ValueError, KeyError, TypeError, EOFError) as error:
+            yield tar
+    except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
         raise UnreadableArtifact(
             f"{source} is not a model that `localai export` wrote: {error}."
         ) from error
-    if expected:
-        raise UnreadableArtifact(f"{source} lacks {next(iter(expected))}.")
-    return Packed(model, card)
+
+
+def _head(tar: tarfile.TarFile, store: Path) -> Packed:
+    texts = _Texts(tar)
+    return Packed(_model(texts.read(_RECORD), store), texts.read(_CARD).decode("utf-8"))
 
 
 class _Texts:
@@ -117,19 +172,29 @@ def _model(content: bytes, store: Path) -> StoredModel:
     data = json.loads(content)
     if not isinstance(data, dict) or data["format"] != FORMAT:
         raise ValueError("its format is another one")
-    files = tuple(StoredFile(**file) for file in data["files"])
+    files = tuple(_file(one) for one in data["files"])
     folder, model = (store / check_relative_path(data[key]) for key in ("folder", "model"))
+    if model != folder and folder not in model.parents:
+        raise ValueError("its model lies outside its folder")
     return StoredModel(
         str(data["reference"]), folder, model, files, float(data["pulled"]), str(data["revision"])
     )
 
 
-def _check(model: StoredModel, store: Path, trust: bool, source: Path) -> None:
-    for path in (file.path for file in model.files):
-        check_relative_path(path)
-        if not path.startswith(_ROOTS):
-            raise UnsafeFile(f"{source} wants to write '{path}': it is refused.")
-    refuse_unsafe([file.path for file in model.files], str(source), trust)
+def _file(data: dict[str, Any]) -> StoredFile:
+    file = stored_file(data)
+    check_relative_path(file.path)
+    if not _SHA256.fullmatch(file.sha256) or file.kind not in get_args(Kind):
+        raise ValueError(f"what it says of {file.path} is no description of a file")
+    # What it has given to a cache is another machine's business.
+    return replace(file, cached=None)
+
+
+def _relative(path: Path, store: Path) -> str:
+    return path.relative_to(store).as_posix()
+
+
+def _check_space(model: StoredModel, store: Path) -> None:
     needed = sum(file.size for file in model.files if not (store / file.path).exists())
     store.mkdir(parents=True, exist_ok=True)
     if needed > (free := shutil.disk_usage(store).free):

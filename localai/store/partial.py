@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from localai.file_locks import try_lock
 from localai.store.artifact import RemoteFile
 from localai.store.errors import DiskFull, WrongFile
 from localai.store.ranges import Ranges, Span
@@ -82,8 +83,11 @@ class Partial:
         if not self._discarded and not self.ranges.spans:
             remove_partial(self.target)
         elif not self._discarded:
-            with suppress(OSError):  # a full disk: the older note is right, only shorter
+            try:
                 self.save()
+            except (OSError, DiskFull):  # an older note is right, only shorter
+                if not state_path(self.target).exists():
+                    remove_partial(self.target)
         os.close(self._descriptor)
         self._descriptor = -1
 
@@ -95,8 +99,8 @@ class Partial:
         if size is not None and self.size is not None and size != self.size:
             self.discard()
             raise WrongFile(
-                f"{self.file.url} has {size} bytes, but {self.size} were announced: nothing of it "
-                "is kept. Try again later, or name another source.",
+                f"{self.file.source} has {size} bytes, but {self.size} were announced: nothing of "
+                "it is kept. Try again later, or name another source.",
                 details={"expected_size": self.size, "size": size},
             )
         self.size = size if size is not None else self.size
@@ -117,10 +121,8 @@ class Partial:
                 written = os.pwrite(self._descriptor, view, at)
                 view, at = view[written:], at + written
         except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-                raise
-            free = shutil.disk_usage(self.target.parent).free
-            raise no_space(self.target.parent, self.missing_bytes, free) from error
+            self._tell_if_full(error)
+            raise
         self.ranges.add(offset, offset + len(data))
         self._unsaved += len(data)
         if self._unsaved >= SAVE_EVERY:
@@ -168,7 +170,7 @@ class Partial:
         found = self._digest.hexdigest()
         if self.file.sha256 is not None and found != self.file.sha256.lower():
             self.discard()
-            raise wrong_hash(self.file.url, found, self.file.sha256.lower())
+            raise wrong_hash(self.file.source, found, self.file.sha256.lower())
         if self.file.sha256 is None and self.file.git_oid is not None:
             await self._check_git_oid(self.file.git_oid)
         await asyncio.to_thread(os.fsync, self._descriptor)
@@ -187,7 +189,7 @@ class Partial:
         if not self.ranges.spans:
             return
         state = {
-            "url": self.file.url,
+            "url": self.file.source,
             "sha256": self.file.sha256,
             "validator": self.validator,
             "size": self.size,
@@ -196,9 +198,20 @@ class Partial:
         }
         path = state_path(self.target)
         fresh = path.with_name(f"{path.name}.new")
-        fresh.write_text(json.dumps(state), "utf-8")
-        os.replace(fresh, path)
+        try:
+            fresh.write_text(json.dumps(state), "utf-8")
+            os.replace(fresh, path)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            self._tell_if_full(error)
+            raise
         self._unsaved = 0
+
+    def _tell_if_full(self, error: OSError) -> None:
+        """Raise DiskFull, which says how much is missing, if that is what went wrong."""
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            free = shutil.disk_usage(self.target.parent).free
+            raise no_space(self.target.parent, self.missing_bytes, free) from error
 
     def _load(self) -> None:
         state = read_state(self.target)
@@ -212,12 +225,7 @@ class Partial:
         self.validator = state["validator"]
 
     def _continues(self, state: dict[str, Any]) -> bool:
-        if not state or (self.size is not None and state["size"] not in {None, self.size}):
-            return False
-        if self.file.sha256 is not None:
-            return bool(state["sha256"] == self.file.sha256)
-        same = state["url"] == self.file.url and state["boot"] == _boot()
-        return same and state["validator"] is not None
+        return _continues(state, replace(self.file, size=self.size))
 
     def _digest_block(self) -> None:
         length = min(_BLOCK, self.ranges.prefix - self._digested)
@@ -231,7 +239,7 @@ class Partial:
         found = await asyncio.to_thread(git_oid, part_path(self.target))
         if found != expected:
             self.discard()
-            raise wrong_hash(self.file.url, found, expected)
+            raise wrong_hash(self.file.source, found, expected)
 
 
 def read_state(target: Path) -> dict[str, Any]:
@@ -244,6 +252,26 @@ def read_state(target: Path) -> dict[str, Any]:
         return {}
     good = keys <= state.keys() and all(0 <= start <= end for start, end in spans)
     return dict(state) if good else {}
+
+
+def bytes_there(target: Path, file: RemoteFile) -> int:
+    """Return how many bytes of `file` are there already, which a download to `target` keeps."""
+    state = read_state(target)
+    if not _continues(state, file):
+        return 0
+    with suppress(OSError):
+        there = part_path(target).stat().st_size
+        return Ranges([(a, min(b, there)) for a, b in state["spans"] if a < there]).count
+    return 0
+
+
+def _continues(state: dict[str, Any], file: RemoteFile) -> bool:
+    if not state or (file.size is not None and state["size"] not in {None, file.size}):
+        return False
+    if file.sha256 is not None:
+        return bool(state["sha256"] == file.sha256)
+    same = state["url"] == file.source and state["boot"] == _boot()
+    return same and state["validator"] is not None
 
 
 def git_oid(path: Path) -> str:
@@ -269,18 +297,9 @@ def no_space(folder: Path, needed: int, free: int) -> DiskFull:
     """Return the error that says how much is missing."""
     return DiskFull(
         f"{folder} has {free / 2**20:,.0f} MiB free, but {needed / 2**20:,.0f} MiB are needed: "
-        "make room (`localai prune`, `localai rm`), or set LOCALAI_STORE to another disk.",
+        "make room (`localai rm`, `localai prune`), or set LOCALAI_STORE to another disk.",
         details={"needed": needed, "free": free},
     )
-
-
-def try_lock(descriptor: int) -> bool:
-    """Lock an open file or folder for this descriptor alone, if nobody else has; never waits."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

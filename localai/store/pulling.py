@@ -5,25 +5,29 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from localai.errors import RequestError
+from localai.file_locks import try_lock
 from localai.store.artifact import Artifact, RemoteFile
 from localai.store.download import Downloader
-from localai.store.errors import Cancelled, UnreadableArtifact
+from localai.store.errors import Cancelled, InvalidReference, StoreError, UnreadableArtifact
 from localai.store.gguf_files import is_gguf, is_projector
+from localai.store.glance import glance
 from localai.store.hashing import sha256_of
 from localai.store.hub_cache import add_to_cache
 from localai.store.linking import copies, is_the_file, link
-from localai.store.partial import no_space, try_lock, wrong_hash
+from localai.store.partial import bytes_there, no_space, wrong_hash
+from localai.store.preview import Check, look_ahead
 from localai.store.progress import Progress, Report, ignore
 from localai.store.records import How, StoredFile, StoredModel
 from localai.store.references import HubReference
 from localai.store.transports.hub import kind_of
-from localai.store.unpack import unpack
+from localai.store.unpack import WORK, make_links, unpack
 
 _FILES_AT_ONCE = 3
 _LOCK_PAUSE = 0.1
@@ -37,6 +41,7 @@ class Choices:
     force: bool = False
     progress: Report = ignore
     cancel: threading.Event | None = None
+    check: Check | None = None
 
 
 class Pull:
@@ -58,11 +63,15 @@ class Pull:
         self._choices = choices
         self._report = choices.progress
         self._stop = _Stop(choices.cancel)
+        self.notes: list[str] = []
 
     def run(self) -> list[StoredFile]:
         """Return all files, each whole and verified; the first failure ends the others."""
         files = [replace(file, trusted=self._choices.trust) for file in self._artifact.files]
         self._check_space(files)
+        if self._choices.check is not None:
+            missing = [file for file in files if not self._is_near(file)]
+            look_ahead(self._artifact, missing, self._downloader, self._choices.check, self._stop)
         obtained = self._obtain_all(files)
         archives = [file for file in files if file.archive]
         return obtained + (self._unpack_all(archives) if archives else [])
@@ -82,10 +91,15 @@ class Pull:
     def _check_space(self, files: Iterable[RemoteFile]) -> None:
         """Refuse before the first byte what cannot fit."""
         self._store.mkdir(parents=True, exist_ok=True)
-        needed = sum(file.size or 0 for file in files if not self._is_near(file))
+        needed = sum(self._missing(file) for file in files if not self._is_near(file))
         free = shutil.disk_usage(self._store).free
         if needed > free:
             raise no_space(self._store, needed, free)
+
+    def _missing(self, file: RemoteFile) -> int:
+        """Return how many bytes the file will still take: what an earlier pull left goes on."""
+        target = self._archive(file) if file.archive else self._folder / file.path
+        return max(0, (file.size or 0) - bytes_there(target, file))
 
     def _is_near(self, file: RemoteFile) -> bool:
         here = (self._folder / file.path).exists() and not self._choices.force
@@ -113,10 +127,22 @@ class Pull:
         for one in noted:
             wanted = file.sha256 in {None, one.sha256} and file.git_oid in {None, one.git_oid}
             fits = file.size in {None, one.size} and has_size(self._store / relative, one.size)
-            if wanted and fits and not self._choices.force:
+            if wanted and fits and not self._choices.force and not self._has_changed(file, one):
                 self._report(Progress(file.path, "linked", one.size, one.size))
                 return one
         return None
+
+    def _has_changed(self, file: RemoteFile, noted: StoredFile) -> bool:
+        """Ask for the version of a file of which its source tells no hash before it is fetched."""
+        if file.sha256 or file.git_oid or noted.version is None:
+            return False
+        try:
+            seen, why = glance(file, 1), f"{file.source} does not answer."
+        except (StoreError, RequestError) as error:
+            seen, why = None, error.message
+        if seen is None:  # what is here has to do
+            self.notes.append(f"{why} The version that is here is taken.")
+        return seen is not None and seen.version not in {None, noted.version}
 
     def _link(self, file: RemoteFile) -> StoredFile | None:
         """Return the file linked to a copy that another program or model has."""
@@ -132,7 +158,8 @@ class Pull:
     def _fetch(self, file: RemoteFile) -> StoredFile:
         target = self._folder / file.path
         fetched = self._downloader.fetch(file, target, self._report, self._stop)
-        return self._share(self._stored(file, fetched.sha256, "fetched", file.url), file)
+        stored = self._stored(file, fetched.sha256, "fetched", file.source)
+        return self._share(replace(stored, version=fetched.version), file)
 
     def _share(self, stored: StoredFile, file: RemoteFile) -> StoredFile:
         """Give the file to the hub's cache, where that is on the same disk and can be written."""
@@ -147,7 +174,7 @@ class Pull:
             )  # fmt: skip
         except OSError:
             return stored
-        return replace(stored, cached=str(blob))
+        return stored if blob is None else replace(stored, cached=str(blob))
 
     def _keep_unpacked(self, file: RemoteFile) -> list[StoredFile]:
         """Return what came of the archive at an earlier pull, nothing where any of it is gone."""
@@ -157,7 +184,7 @@ class Pull:
             for model in self._models
             if model.reference == reference and model.revision == self._artifact.revision
             for one in model.files
-            if one.origin == file.url and one.how == "unpacked"
+            if one.origin == file.source and one.how == "unpacked"
         ]
         whole = all(has_size(self._store / one.path, one.size) for one in came)
         return came if whole and not self._choices.force else []
@@ -165,23 +192,45 @@ class Pull:
     def _unpack_all(self, archives: Iterable[RemoteFile]) -> list[StoredFile]:
         """Unpack in order, as a later layer of an image replaces files of an earlier one."""
         with self._alone():
-            return [one for file in archives for one in self._unpack(file)]
+            self._remove_leftovers()
+            came: list[StoredFile] = []
+            links: dict[str, tuple[str, str]] = {}
+            for file in archives:
+                names, waiting = self._unpack(file)
+                came += names
+                relative = {one.path.removeprefix(f"{self._artifact.folder}/") for one in names}
+                links = {name: one for name, one in links.items() if name not in relative}
+                links |= {name: (target, file.source) for name, target in waiting.items()}
+            return came + self._make_links(links)
 
-    def _unpack(self, file: RemoteFile) -> list[StoredFile]:
+    def _unpack(self, file: RemoteFile) -> tuple[list[StoredFile], Mapping[str, str]]:
+        """Return the files of an archive, and its links that may lead into a later one."""
         if kept := self._keep_unpacked(file):
             size = sum(one.size for one in kept)
             self._report(Progress(file.path, "linked", size, size))
-            return kept
+            return kept, {}
         archive, trust = self._archive(file), self._choices.trust
         if not archive.exists():  # another process has unpacked it, and removed it
             self._downloader.fetch(file, archive, self._report, self._stop)
         size = archive.stat().st_size
         self._report(Progress(file.path, "unpacking", size, size))
         try:
-            names = unpack(archive, self._folder, file.inside, trust=trust, source=file.url)
+            came = unpack(archive, self._folder, file.inside, trust=trust, source=file.source)
         finally:
             archive.unlink(missing_ok=True)
-        return [self._unpacked(name, file.url) for name in names if (self._folder / name).is_file()]
+        return [self._unpacked(name, file.source) for name in came.files], came.links
+
+    def _make_links(self, links: Mapping[str, tuple[str, str]]) -> list[StoredFile]:
+        targets = {name: target for name, (target, _) in links.items()}
+        made = make_links(
+            self._folder, targets, trust=self._choices.trust, source=str(self._artifact.reference)
+        )
+        return [self._unpacked(name, links[name][1]) for name in made]
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a killed process has half unpacked: nobody else unpacks here now."""
+        for folder in self._folder.glob(f"{WORK}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _archive(self, file: RemoteFile) -> Path:
         return self._folder / f".{file.path}"
@@ -236,10 +285,14 @@ def expecting(artifact: Artifact, sha256: str | None) -> Artifact:
     if sha256 is None:
         return artifact
     wanted, main = sha256.lower(), artifact.model or artifact.files[0].path
+    if all(file.path != main for file in artifact.files):
+        raise InvalidReference(
+            f"{artifact.reference} is a folder of files, and a sha256 is of one file: leave it out."
+        )
     files = []
     for file in artifact.files:
         if file.path == main and file.sha256 not in {None, wanted}:
-            raise wrong_hash(file.url, str(file.sha256), wanted)
+            raise wrong_hash(file.source, str(file.sha256), wanted)
         files.append(replace(file, sha256=wanted) if file.path == main else file)
     return replace(artifact, files=tuple(files))
 

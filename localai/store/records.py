@@ -7,12 +7,13 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from localai.store.artifact import Kind
+from localai.store.errors import UnreadableRecord
+from localai.store.layout import RECORDS
 
 _LOG = logging.getLogger("localai.store")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
@@ -24,7 +25,8 @@ How = Literal["fetched", "linked", "unpacked"]
 class StoredFile:
     """One file: `path` from the store's folder, `size` in bytes, and where it came from.
 
-    `cached` is the blob that this store gave to Hugging Face's cache, and takes back.
+    `cached` is the blob that this store gave to Hugging Face's cache, and takes back; `version` is
+    what a source without hashes calls this content.
     """
 
     path: str
@@ -35,6 +37,7 @@ class StoredFile:
     origin: str = ""
     git_oid: str | None = None
     cached: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,15 +74,35 @@ class Records:
     """The records of the store in `folder`."""
 
     folder: Path
-    unreadable: list[Path] = field(default_factory=list)
 
     @property
     def _place(self) -> Path:
-        return self.folder / "records"
+        return self.folder / RECORDS
 
     def all(self) -> list[StoredModel]:
         """Return all models by their references; a record that cannot be read is logged."""
-        return sorted(self._read_all(), key=lambda model: model.reference)
+        found = (self._read(path) for path in self._paths())
+        return sorted(
+            (model for model in found if model is not None), key=lambda model: model.reference
+        )
+
+    def all_of_them(self) -> list[StoredModel]:
+        """Return all models, for who removes what none of them needs.
+
+        Raises UnreadableRecord when one cannot be read: what it needs is not known.
+        """
+        models = []
+        for path in self._paths():
+            model = self._read(path)
+            if model is None and path.exists():
+                raise UnreadableRecord(
+                    f"{path} cannot be read, so nobody knows which files its model needs, and "
+                    "nothing is removed. If a newer LocalAI wrote it, use that one; else delete "
+                    "this file and pull its model again, which fetches nothing that is here.",
+                    details={"record": str(path)},
+                )
+            models += [] if model is None else [model]
+        return models
 
     def get(self, reference: str) -> StoredModel | None:
         """Return the record of a reference."""
@@ -97,6 +120,17 @@ class Records:
         fresh.write_text(json.dumps(content, indent=2, ensure_ascii=False), "utf-8")
         os.replace(fresh, path)
 
+    def replace_files(self, model: StoredModel) -> None:
+        """Note in all other records that files which they share with `model` are now as there."""
+        fresh = {file.path: file for file in model.files}
+        for other in self.all():
+            files = tuple(
+                file if fresh.get(file.path, file).sha256 == file.sha256 else fresh[file.path]
+                for file in other.files
+            )
+            if other.reference != model.reference and files != other.files:
+                self.put(replace(other, files=files))
+
     def remove(self, reference: str) -> None:
         """Forget a model."""
         self._path(reference).unlink(missing_ok=True)
@@ -112,32 +146,37 @@ class Records:
         unique = hashlib.sha256(reference.encode()).hexdigest()[:8]
         return self._place / f"{readable}-{unique}.json"
 
-    def _read_all(self) -> Iterator[StoredModel]:
-        self.unreadable = []
-        for path in sorted(self._place.glob("[!.]*.json")):
-            if (model := self._read(path)) is not None:
-                yield model
+    def _paths(self) -> list[Path]:
+        return sorted(self._place.glob("[!.]*.json"))
 
     def _read(self, path: Path) -> StoredModel | None:
         try:
             return _model(json.loads(path.read_text("utf-8")), self.folder)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             _LOG.warning("%s cannot be read (%s): remove it and pull the model again", path, error)
-            self.unreadable.append(path)
             return None
 
 
 def _model(data: dict[str, Any], store: Path) -> StoredModel:
-    files = tuple(StoredFile(**file) for file in data["files"])
+    """Read a record; what a newer version has noted besides is passed over."""
     return StoredModel(
         reference=str(data["reference"]),
         folder=store / data["folder"],
         model=store / data["model"],
-        files=files,
-        pulled=float(data["pulled"]),
-        revision=str(data["revision"]),
-        cards=tuple(data["cards"]),
-        notes=tuple(data["notes"]),
+        files=tuple(stored_file(file) for file in data["files"]),
+        pulled=float(data.get("pulled", 0.0)),
+        revision=str(data.get("revision", "")),
+        cards=tuple(data.get("cards", ())),
+        notes=tuple(data.get("notes", ())),
     )
+
+
+def stored_file(data: dict[str, Any]) -> StoredFile:
+    """Read one file of a record; raises KeyError or TypeError for what is none."""
+    known = {one.name for one in fields(StoredFile)}
+    file = StoredFile(**{key: value for key, value in data.items() if key in known})
+    if not isinstance(file.path, str) or not isinstance(file.sha256, str):
+        raise TypeError("a path or a hash is no text")
+    return replace(file, size=int(file.size))

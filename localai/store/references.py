@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from localai.store.errors import InvalidReference
 
@@ -24,6 +24,7 @@ _LONGEST = 2000
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _REPO = re.compile(rf"{_NAME}/{_NAME}")
 _QUANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_REPO_AND_QUANT = re.compile(rf"{_NAME}/{_NAME}:{_QUANT.pattern}")
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
 _HOST = re.compile(
@@ -32,6 +33,12 @@ _HOST = re.compile(
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PACKAGE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:/(.*))?")
 _CATALOG_NAME = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9._:-]*")
+_SECRETS = frozenset({
+    "accesskey", "accesstoken", "apikey", "auth", "authorization", "credential", "credentials",
+    "jwt", "key", "passwd", "password", "policy", "pwd", "secret", "sig", "signature", "token",
+})  # fmt: skip
+"""Words in the names of a query's values that let in whoever has them, as in signed addresses."""
+_WORDS = re.compile(r"[-_.]|(?<=[a-z])(?=[A-Z])")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
 
 FORMS = (
@@ -88,12 +95,15 @@ class OciReference:
 
 @dataclass(frozen=True)
 class UrlReference:
-    """One file, or one archive, at an address of the web."""
+    """One file, or one archive, at an address of the web.
 
-    url: str
+    As a text it has neither its login nor its secrets: records, lists and exports show it.
+    """
+
+    url: str = field(repr=False)
 
     def __str__(self) -> str:
-        return self.url
+        return shown_url(self.url)
 
 
 @dataclass(frozen=True)
@@ -150,6 +160,8 @@ def parse_reference(text: str) -> Reference:
         return _github(text[len("github:") :].lstrip("/"))
     if text.lower().startswith("file:") and not text.lower().startswith("file://"):
         return FileReference(Path(unquote(text[len("file:") :])))
+    if text.lower().startswith("hf:") and not text.lower().startswith("hf://"):
+        return _hub(text[len("hf:") :], text)
     if scheme := _SCHEME.fullmatch(text):
         return _with_scheme(scheme[1].lower(), scheme[2], text)
     return _without_scheme(text)
@@ -182,6 +194,8 @@ def _without_scheme(text: str) -> Reference:
         return _ollama(text, text)
     if first.lower() in _IMAGE_HOSTS and rest:
         return _oci(text, text)
+    if _REPO_AND_QUANT.fullmatch(text):
+        return _hub(text, text)
     if text.count("/") <= 1 and text.lower().endswith(MODEL_SUFFIXES):
         return FileReference(Path(text))
     if rest:
@@ -196,6 +210,9 @@ def _hub(rest: str, text: str) -> HubReference:
     rest, colon, quant = rest.partition(":")
     if colon and not _QUANT.fullmatch(quant):
         raise _invalid(text, f"'{quant}' cannot be a quantisation")
+    quant = re.sub(r"\.gguf$", "", quant, flags=re.IGNORECASE)
+    if quant.lower() == DEFAULT_TAG:  # as Ollama writes it: none in particular
+        quant = ""
     parts = rest.split("/")
     repo, file = "/".join(parts[:2]), "/".join(parts[2:])
     if not _REPO.fullmatch(repo) or "--" in repo or ".." in repo:
@@ -266,8 +283,8 @@ def _looks_like_host(text: str) -> bool:
 
 
 def _web(text: str) -> Reference:
-    parts = urlsplit(text)
     try:
+        parts = urlsplit(text)
         _ = parts.port
     except ValueError as error:
         raise _invalid(text, str(error)) from None
@@ -281,10 +298,12 @@ def _web(text: str) -> Reference:
 def _hub_page(path: str, text: str) -> HubReference | None:
     """Return the repository or file that a page of the hub shows, None for another page."""
     parts = unquote(path).strip("/").split("/")
-    if len(parts) == 2 and _REPO.fullmatch("/".join(parts)):
-        return _hub("/".join(parts), text)
-    if len(parts) > 4 and parts[2] in {"resolve", "blob", "raw"}:
-        reference = _hub("/".join([*parts[:2], *parts[4:]]), text)
+    repo = "/".join(parts[:2])
+    if len(parts) == 2 and (_REPO.fullmatch(repo) or _REPO_AND_QUANT.fullmatch(repo)):
+        return _hub(repo, text)
+    is_tree = len(parts) > 3 and parts[2] == "tree"
+    if is_tree or (len(parts) > 4 and parts[2] in {"resolve", "blob", "raw"}):
+        reference = _hub("/".join([repo, *parts[4:]]), text)
         return HubReference(reference.repo, reference.file, None, parts[3])
     return None
 
@@ -317,6 +336,23 @@ def _package(rest: str, text: str) -> PackageReference:
     return PackageReference(found[1], found[2] or "")
 
 
+def shown_url(url: str) -> str:
+    """Return an address as anybody may see it: without login, with secrets of the query hidden."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:  # no address at all: nobody knows what in it is secret
+        return f"{url.partition(':')[0]}:…"
+    query = "&".join(_without_secret(one) for one in parts.query.split("&"))
+    return urlunsplit(parts._replace(netloc=host, query=query))
+
+
+def _without_secret(pair: str) -> str:
+    name, equals, _ = pair.partition("=")
+    is_secret = equals and any(word.lower() in _SECRETS for word in _WORDS.split(name))
+    return f"{name}=***" if is_secret else pair
+
+
 def check_relative_path(path: str) -> str:
     """Return `path` if it stays in the folder that it is relative to.
 
@@ -339,6 +375,7 @@ def check_relative_path(path: str) -> str:
 
 
 def _invalid(text: str, why: str) -> InvalidReference:
+    text = shown_url(text) if "://" in text else text
     return InvalidReference(
         f"'{text[:200]}' does not name a model: {why}. The forms are {FORMS}.", param="model"
     )

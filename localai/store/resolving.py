@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from localai.network.reach import ANYWHERE, Reach
 from localai.store.artifact import Artifact
 from localai.store.errors import InvalidReference, NotInRegistry
 from localai.store.references import (
@@ -14,21 +17,39 @@ from localai.store.references import (
 )
 
 
-def resolve(reference: Reference) -> Artifact:
-    """Return what is to be fetched for `reference`; the other side is asked."""
+def resolve(reference: Reference, reach: Reach = ANYWHERE, projector: bool = True) -> Artifact:
+    """Return what is to be fetched for `reference`, within `reach`; the other side is asked.
+
+    A GGUF file of the hub comes with its `projector`, if its repository has one.
+    """
+    return within(_resolve(reference, reach, projector), reach)
+
+
+def within(artifact: Artifact, reach: Reach) -> Artifact:
+    """Return the artifact with files that are fetched within `reach`, or from the hub itself."""
+    if isinstance(artifact.reference, HubReference):
+        from localai.store.transports import hub
+
+        # Where the hub is, the operator says; where it leads to, he does not.
+        reach = reach.with_own(hub.endpoint())
+    files = tuple(replace(file, reach=reach) for file in artifact.files)
+    return replace(artifact, files=files)
+
+
+def _resolve(reference: Reference, reach: Reach, projector: bool) -> Artifact:
     match reference:
         case HubReference():
             from localai.store.transports import hub
 
-            return hub.resolve(reference)
+            return hub.resolve(reference, projector)
         case OllamaReference():
             from localai.store.transports import ollama
 
-            return ollama.resolve(reference)
+            return ollama.resolve(reference, reach)
         case OciReference():
             from localai.store.transports import oci
 
-            return oci.resolve(reference)
+            return oci.resolve(reference, reach)
         case UrlReference():
             from localai.store.transports import url
 

@@ -38,6 +38,15 @@ def load_shortnames(files: Iterable[Path] | None = None) -> dict[str, str]:
     return names
 
 
+def spelled_out(text: str) -> str:
+    """Return what a short name stands for, which may be another one; every other text as it is."""
+    names, seen = load_shortnames(), set[str]()
+    while text in names and text not in seen:
+        seen.add(text)
+        text = names[text]
+    return text
+
+
 @cache
 def _read(path: Path, stamp: int) -> dict[str, str]:
     del stamp  # a changed file is read anew

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from localai import __version__
+from localai.network.asking import BUSY, asked_to_wait
 from localai.store.artifact import RemoteFile
-from localai.store.errors import AccessRefused, FetchFailed, NotInRegistry, WrongFile
+from localai.store.errors import AccessRefused, FetchFailed, NotInRegistry, WrongFile, gated
 from localai.store.ranges import Span
 
 if TYPE_CHECKING:
     import httpx2
 
 MOST_REDIRECTS = 10
-_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _EXPIRED = frozenset({400, 401, 403, 404, 410})
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
@@ -81,7 +80,7 @@ class Source:
             finally:
                 await response.aclose()
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError) as error:
-            raise FetchFailed(f"{self._file.url} cannot be fetched: {error}.") from error
+            raise FetchFailed(f"{self._file.source} cannot be fetched: {error}.") from error
         except httpx2.ReadTimeout:
             raise TryAgain("no bytes came any more") from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
@@ -98,7 +97,7 @@ class Source:
             response = await self._follow(self._file.url, wanted)
         if response.status_code == 401 and self._file.renew is not None:
             await response.aclose()
-            self._headers = dict(self._file.renew())
+            self._headers = dict(await asyncio.to_thread(self._file.renew))
             response = await self._follow(self._file.url, wanted)
         return response
 
@@ -117,39 +116,41 @@ class Source:
             await response.aclose()
             url = str(target.join(response.headers["location"]))
             if target.scheme == "https" and not url.startswith("https:"):
-                raise FetchFailed(f"{self._file.url} leads from https to http: this is refused.")
-        raise FetchFailed(f"{self._file.url} is redirected more than {MOST_REDIRECTS} times.")
+                raise FetchFailed(f"{self._file.source} leads from https to http: this is refused.")
+        raise FetchFailed(f"{self._file.source} is redirected more than {MOST_REDIRECTS} times.")
 
     def _answer(self, response: httpx2.Response, span: Span) -> Answer:
         if response.status_code not in {200, 206}:
             self._raise_for(response)
         self._refuse_page(response)
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise FetchFailed(f"{self._file.url} is sent compressed, which was not asked for.")
+            raise FetchFailed(f"{self._file.source} is sent compressed, which was not asked for.")
         validator = _validator(response.headers)
         if response.status_code == 200:
             length = response.headers.get("content-length", "")
             return Answer(response, 0, int(length) if length.isdigit() else None, True, validator)
         found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
         if found is None or int(found[1]) != span[0]:
-            raise FetchFailed(f"{self._file.url} sends another part of the file than asked for.")
+            raise FetchFailed(f"{self._file.source} sends another part of the file than asked for.")
         size = None if found[3] == "*" else int(found[3])
         return Answer(response, span[0], size, False, validator)
 
     def _refuse_page(self, response: httpx2.Response) -> None:
         page = response.headers.get("content-type", "").startswith("text/html")
         if page and not self._file.path.endswith((".html", ".htm")):
-            raise WrongFile(f"{self._file.url} is a web page, not a model file.")
+            raise WrongFile(f"{self._file.source} is a web page, not a model file.")
 
     def _raise_for(self, response: httpx2.Response) -> None:
-        status, url = response.status_code, self._file.url
+        status, url = response.status_code, self._file.source
         said = f"{url} answered {status}"
         if status == 416 and response.headers.get("content-range") == "bytes */0":
             raise WrongFile(f"{url} is no model file: it is empty.")
         if status == 416:
             raise Changed
-        if status in _BUSY:
-            raise TryAgain(said, retry_after(response.headers.get("retry-after")))
+        if status in BUSY:
+            raise TryAgain(said, asked_to_wait(response))
+        if status in {401, 403} and response.headers.get("x-error-code") == "GatedRepo":
+            raise AccessRefused(gated(url.partition("/resolve/")[0]))
         if status in {401, 403}:
             raise AccessRefused(
                 f"{said}: it needs a token, or the one that was sent is not good for it. For the "
@@ -167,19 +168,6 @@ _USUAL = {
     # Ranges and hashes are of the file, not of a compressed form of it.
     "accept-encoding": "identity",
 }
-
-
-def retry_after(value: str | None, now: float | None = None) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for: a number, or a date."""
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - (time.time() if now is None else now))
 
 
 def _validator(headers: Mapping[str, str]) -> str | None:

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-import fcntl
+import logging
 import os
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 
-from localai.store.artifact import Artifact
-from localai.store.cleaning import Pruned, Usage, prune, usage
+from localai.file_locks import wait_for_lock
+from localai.network.reach import ANYWHERE, PUBLIC_MODELS
+from localai.store.artifact import Artifact, RemoteFile
+from localai.store.cleaning import Pruned, Pruning, Usage, prune, usage
 from localai.store.content import refuse_unsafe
 from localai.store.download import Downloader, shared_downloader
-from localai.store.errors import InUse, InvalidReference, NotInRegistry, StoreError
+from localai.store.errors import (
+    FetchFailed,
+    InvalidReference,
+    NotInRegistry,
+    StoreError,
+    UnreadableRecord,
+)
 from localai.store.hashing import sha256_of
-from localai.store.hub_cache import remove_from_cache
 from localai.store.in_use import User, users_of
-from localai.store.packing import Packed, pack, unpack_model
+from localai.store.layout import LOCK
+from localai.store.offline import artifact_from_records
+from localai.store.packing import (
+    Packed,
+    look_into,
+    pack,
+    refuse_other_content,
+    unpack_files,
+)
 from localai.store.partial import wrong_hash
+from localai.store.preview import Check
 from localai.store.progress import Progress, Report, ignore
 from localai.store.pulling import Choices, Pull, expecting, has_size, main_path
 from localai.store.records import Records, StoredFile, StoredModel
@@ -34,17 +49,13 @@ from localai.store.references import (
     check_relative_path,
     parse_reference,
 )
-from localai.store.resolving import resolve
-from localai.store.shortnames import load_shortnames
+from localai.store.removing import Removed, given_to_cache, remove_files, unused
+from localai.store.resolving import resolve, within
+from localai.store.shortnames import spelled_out
 from localai.store.transports import local
+from localai.store.underway import noted
 
-
-@dataclass(frozen=True)
-class Removed:
-    """What a removal did: bytes that became free, and files that others still need."""
-
-    freed: int
-    kept: tuple[str, ...]
+_LOG = logging.getLogger("localai.store")
 
 
 class Store:
@@ -57,19 +68,19 @@ class Store:
         downloader: Downloader | None = None,
         users: Callable[[Iterable[Path]], list[User]] = users_of,
         now: Callable[[], float] = time.time,
+        public_only: bool = False,
     ) -> None:
+        """With `public_only` it fetches from the public internet and the operator's hub alone."""
         self.folder = folder.absolute()
         self.records = Records(self.folder)
         self._downloader = downloader or shared_downloader()
         self._users = users
         self._now = now
+        self._reach = PUBLIC_MODELS if public_only else ANYWHERE
 
     def reference(self, text: str) -> Reference:
         """Return what `text` names: short names are replaced, a path that exists is a path."""
-        names, seen = load_shortnames(), set[str]()
-        while text in names and text not in seen:
-            seen.add(text)
-            text = names[text]
+        text = spelled_out(text)
         reference = parse_reference(text)
         bare = isinstance(reference, HubReference | NameReference) and "://" not in text
         if bare and ("/" in text or text.endswith(".gguf")) and Path(text).exists():
@@ -83,27 +94,39 @@ class Store:
         trust: bool = False,
         sha256: str | None = None,
         force: bool = False,
+        projector: bool = True,
+        check: Check | None = None,
         progress: Report = ignore,
         cancel: threading.Event | None = None,
     ) -> StoredModel:
         """Bring the model that `text` names here, whole and verified, and return it.
 
         Files that are here already are linked; local files are used in place. `sha256` is what
-        the main file must have; `trust` takes pickles; `force` fetches again what is here.
-        `progress` is called from several threads.
+        the main file must have; `trust` takes pickles; `force` fetches again what is here. Without
+        `projector` a GGUF file of the hub comes alone. `check` refuses a model by raising, before
+        its weights are fetched. `progress` is called from several threads.
         """
         reference = self.reference(text)
         if isinstance(reference, FileReference | PackageReference):
             return self._in_place(reference, trust, sha256, progress, cancel)
-        artifact = expecting(resolve(reference), sha256)
+        artifact = self._resolved(reference, sha256, force, projector)
+        if isinstance(artifact, StoredModel):
+            progress(Progress(artifact.model.name, "linked", artifact.size, artifact.size))
+            return artifact
         paths = [file.path for file in artifact.files if not file.archive]
         refuse_unsafe(paths, str(reference), trust)
         if not force and (kept := self._unpacked_before(artifact)) is not None:
             progress(Progress(artifact.files[0].path, "linked", kept.size, kept.size))
             return kept
-        choices = Choices(trust, force, progress, cancel)
+        choices = Choices(trust, force, progress, cancel, check)
         pull = Pull(self.folder, self.records.all(), self._downloader, artifact, choices)
-        return self._commit(artifact, pull.run())
+        with noted(self.folder, artifact.folder, self.lock):
+            model = self._commit(artifact, pull.run())
+        return replace(model, notes=(*model.notes, *pull.notes))
+
+    def fetch(self, file: RemoteFile, target: Path, progress: Report = ignore) -> None:
+        """Fetch one file to a place outside the store, checked as those of models are."""
+        self._downloader.fetch(file, target, progress)
 
     def find(self, text: str) -> StoredModel | None:
         """Return the model of a reference, a name it was copied to, or the start of its id.
@@ -129,43 +152,37 @@ class Store:
     def remove(self, text: str, force: bool = False) -> Removed:
         """Remove a model, and those of its files that no other model needs.
 
-        Raises NotInRegistry when it is not here, InUse when a process has it open, unless forced.
+        Raises NotInRegistry when it is not here, InUse when a process uses it, unless forced, and
+        UnreadableRecord when nobody knows what other models need.
         """
         with self.lock():
+            models = self.records.all_of_them()
             model = self._find_record(text)
             if model is None:
                 raise self._unknown(text)
-            others = [one for one in self.list() if one.reference != model.reference]
-            needed = {file.path for one in others for file in one.files}
+            needed = {
+                file.path
+                for one in models
+                if one.reference != model.reference
+                for file in one.files
+            }
             gone = [file for file in model.files if file.path not in needed]
-            self._refuse_in_use(model, gone, force)
-            self.records.remove(model.reference)
+            paths = [self.folder / file.path for file in gone]
+            with nullcontext() if force else unused(model, paths, self._users):
+                self.records.remove(model.reference)
+                removed = remove_files(self.folder, gone, given_to_cache(models))
             kept = tuple(file.path for file in model.files if file.path in needed)
-            return Removed(sum(self._remove_file(file) for file in gone), kept)
+            return replace(removed, kept=kept)
 
-    def copy(self, text: str, name: str) -> StoredModel:
-        """Give a model one more name; its files are shared."""
-        reference = parse_reference(name)
-        if not isinstance(reference, NameReference):
-            raise InvalidReference(
-                f"'{name}' cannot be a name: use letters, digits, '.', '_', '-'."
-            )
-        with self.lock():
-            model = self._find_record(text)
-            if model is None:
-                raise self._unknown(text)
-            if self.records.get(name) is not None:
-                raise InvalidReference(f"There is already a model '{name}': remove it first.")
-            copied = replace(model, reference=name, cards=(), pulled=self._now())
-            self.records.put(copied)
-            return copied
+    def prune(self, wanted: Pruning = Pruning()) -> Pruned:  # noqa: B008 - it is frozen
+        """Remove what no model needs and nobody has touched for a while.
 
-    def prune(self, older_than: float = 3600.0) -> Pruned:
-        """Remove what no model needs and nobody has touched for `older_than` seconds."""
+        Raises UnreadableRecord when nobody knows what the models need.
+        """
         if not self.folder.is_dir():
             return Pruned((), 0)
         with self.lock():
-            return prune(self.folder, self.records.all(), older_than, self._now())
+            return prune(self.folder, self.records.all_of_them(), wanted, self._now())
 
     def usage(self) -> Usage:
         """Return how much room everything takes."""
@@ -184,26 +201,46 @@ class Store:
         )
         return pack(relative, files, card, target)
 
-    def import_(self, source: Path, trust: bool = False) -> Packed:
-        """Take a model in that `export` wrote, each file verified."""
-        packed = unpack_model(source, self.folder, trust)
-        with self.lock():
-            self.records.put(packed.model)
+    def import_(
+        self,
+        source: Path,
+        *,
+        trust: bool = False,
+        force: bool = False,
+        accept: Callable[[Packed], None] = lambda _: None,
+    ) -> Packed:
+        """Take a model in that `export` wrote, each file verified.
+
+        `accept` is called before the first byte and refuses by raising; `force` replaces the model
+        that is here. Raises AlreadyThere for other content under the same name.
+        """
+        packed = look_into(source, self.folder, trust)
+        accept(packed)
+        folder = packed.model.folder.relative_to(self.folder).as_posix()
+        refuse_other_content(packed.model, self.records.all_of_them(), source, force)
+        with noted(self.folder, folder, self.lock):
+            unpack_files(source, self.folder, packed)
+            with self.lock():
+                before = self.records.get(packed.model.reference)
+                self.records.put(packed.model)
+                if before is not None:
+                    self._remove_replaced(before, packed.model)
         return packed
 
     def note_card(self, model: StoredModel, card: str) -> None:
         """Note that a card uses the model."""
         if model.files:
             with self.lock():
-                self.records.with_cards(model, card)
+                # What was said at this pull alone stays out of the record.
+                self.records.with_cards(self.records.get(model.reference) or model, card)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other processes from changing the records meanwhile."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            wait_for_lock(descriptor)
             yield
         finally:
             os.close(descriptor)
@@ -220,6 +257,32 @@ class Store:
             matching = [one for one in self.list() if one.id.startswith(text)]
             return matching[0] if len({one.id for one in matching}) == 1 else None
         return None
+
+    def _resolved(
+        self, reference: Reference, sha256: str | None, force: bool, projector: bool
+    ) -> Artifact | StoredModel:
+        """Ask the source for the files; where nobody can, what is here has to do."""
+        before = self.records.get(str(reference))
+        if before is not None and before.path_of("projector", self.folder):
+            projector = True  # whoever wanted it may use it
+        try:
+            return expecting(resolve(reference, self._reach, projector), sha256)
+        except FetchFailed as failure:
+            known = None if force else self._known(reference, sha256)
+            if known is None:
+                raise
+            note = f"{failure.message} The version that is here is taken."
+            return replace(known, notes=(*known.notes, note))
+
+    def _known(self, reference: Reference, sha256: str | None) -> StoredModel | Artifact | None:
+        """Return what is here of a model whose source cannot be asked; None if that is not all."""
+        model = self.find(str(reference))
+        if model is None:
+            artifact = artifact_from_records(reference, self.list())
+            return None if artifact is None else expecting(within(artifact, self._reach), sha256)
+        main = next((file for file in model.files if self.folder / file.path == model.model), None)
+        fits = sha256 is None or (main is not None and main.sha256 == sha256.lower())
+        return model if fits else None
 
     def _unpacked_before(self, artifact: Artifact) -> StoredModel | None:
         """Return the model if it came of the same archives: not each of them leaves files."""
@@ -290,57 +353,18 @@ class Store:
                 notes=artifact.notes,
             )
             self.records.put(model)
+            self.records.replace_files(model)
             if before is not None:
                 self._remove_replaced(before, model)
             return model
 
     def _remove_replaced(self, before: StoredModel, model: StoredModel) -> None:
         """Remove files of the model's former version that nobody needs any more."""
-        needed = {file.path for one in self.list() for file in one.files}
-        now = {file.path for file in model.files}
-        for file in before.files:
-            if file.path not in needed and file.path not in now:
-                self._remove_file(file)
-
-    # --- removing ---
-
-    def _refuse_in_use(self, model: StoredModel, files: Iterable[StoredFile], force: bool) -> None:
-        if force:
-            return
-        if users := self._users([self.folder / file.path for file in files]):
-            named = ", ".join(f"{user.name} ({user.pid})" for user in users[:3])
-            raise InUse(
-                f"{model.reference} is in use by {named}: stop it (`localai stop NAME`) and try "
-                "again, or remove it all the same with --force.",
-                details={"pids": [user.pid for user in users]},
-            )
-
-    def _remove_file(self, file: StoredFile) -> int:
-        """Remove a file and return how many bytes became free."""
-        path = self.folder / check_relative_path(file.path)
-        if file.cached is not None and _same_file(Path(file.cached), path):
-            remove_from_cache(Path(file.cached))
         try:
-            found = path.lstat()
-        except FileNotFoundError:
-            return 0
-        path.unlink()
-        _remove_empty(path.parent, self.folder)
-        return found.st_size if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 else 0
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except OSError:
-        return False
-
-
-def _remove_empty(folder: Path, store: Path) -> None:
-    """Remove folders that have become empty, up to the store's own."""
-    while folder != store and store in folder.parents:
-        try:
-            folder.rmdir()
-        except OSError:
+            models = self.records.all_of_them()
+        except UnreadableRecord as error:
+            _LOG.warning("Files of the former %s stay: %s", model.reference, error.message)
             return
-        folder = folder.parent
+        needed = {file.path for one in models for file in one.files}
+        gone = [file for file in before.files if file.path not in needed]
+        remove_files(self.folder, gone, given_to_cache([*models, before]))

@@ -1,53 +1,107 @@
-"""Archives unpacked safely: nothing leaves their folder, only files and links inside it come."""
+"""Archives unpacked safely: only plain files arrive, and only below their folder.
+
+Links are what archives leave their folder with, so none is ever made while files are written: a
+link to a file of the archive becomes that file under a second name afterwards, any other is
+refused. Nothing of this rests on the filters of `tarfile`, which long paths of links get around.
+"""
 
 from __future__ import annotations
 
+import errno
+import lzma
 import os
+import posixpath
 import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from localai.store.content import refuse_unsafe
-from localai.store.errors import UnreadableArtifact, UnsafeFile
+from localai.cards.importers.first_bytes import HEAD
+from localai.store.content import check_head, refuse_unsafe
+from localai.store.errors import StoreError, UnreadableArtifact, UnsafeFile
 from localai.store.partial import no_space
 from localai.store.references import check_relative_path
+
+WORK = ".unpack-"
+"""How the folder begins in which an archive is unpacked before its files move to their places."""
 
 _MOST_MEMBERS = 100_000
 _MOST_TIMES_LARGER = 200
 _ALWAYS_ALLOWED = 64 << 20
 _REMOVED = ".wh."
+_LONGEST_CHAIN = 40
+_BLOCK = 1 << 20
+_NOT_LINKABLE = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK})
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """The paths of the files that came, sorted, and links whose file may be in a later layer."""
+
+    files: list[str]
+    links: Mapping[str, str]
 
 
 def unpack(
     archive: Path, folder: Path, inside: str = "", *, trust: bool = False, source: str = ""
-) -> list[str]:
-    """Unpack the tar `archive` into `folder` and return the paths of the files, sorted.
+) -> Unpacked:
+    """Unpack the tar `archive` into `folder`; of an image's layer only what lies below `inside`.
 
-    Of an image's layer only what lies below `inside` is taken. Raises UnsafeFile for paths, links
-    and formats that are refused, UnreadableArtifact for what is no tar; then nothing is left.
+    Raises UnsafeFile for paths, links and formats that are refused, UnreadableArtifact for what is
+    no tar or cannot be written, DiskFull; then nothing is left.
     """
-    if not hasattr(tarfile, "data_filter"):
-        raise UnreadableArtifact("Unpacking safely needs Python 3.11.4 or newer.")
-    folder.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder))
     source = source or archive.name
     try:
-        with tarfile.open(archive, "r:*") as tar:
-            members = list(_members(tar, archive, inside, source))
-            refuse_unsafe([one.name for one in members if one.isfile()], source, trust)
-            _check_space(folder, sum(one.size for one in members))
-            for member in members:
-                tar.extract(member, work, set_attrs=False, filter="data")
-        return _move(work, folder)
-    except tarfile.FilterError as error:
-        raise UnsafeFile(f"{source} is refused: {error}.") from error
-    except (tarfile.TarError, zlib.error, EOFError) as error:
+        folder.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=WORK, dir=folder))
+        try:
+            return _unpack(archive, folder, work, inside, trust, source)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise _cannot_write(error, folder, source) from error
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError) as error:
         raise UnreadableArtifact(f"{source} cannot be unpacked: {error}.") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+
+
+def make_links(
+    folder: Path, links: Mapping[str, str], *, trust: bool = False, source: str = ""
+) -> list[str]:
+    """Give files of `folder` the second names that `links` wants, and return those.
+
+    A link whose file came with no layer is left out.
+    """
+    try:
+        made = {name: _end_of(name, links) for name in links}
+        there = {name: end for name, end in made.items() if _is_plain(folder, end)}
+        for name, end in there.items():
+            _look_inside(folder / end, name, source, trust)
+            _give_name(folder / end, _place(folder, name))
+        return sorted(there)
+    except OSError as error:
+        raise _cannot_write(error, folder, source) from error
+
+
+def _unpack(
+    archive: Path, folder: Path, work: Path, inside: str, trust: bool, source: str
+) -> Unpacked:
+    with tarfile.open(archive, "r:*") as tar:
+        members = _last_of_each(_members(tar, archive, inside, source))
+        links = {name: _target(one, source) for name, one in members.items() if not one.isreg()}
+        files = {name: one for name, one in members.items() if name not in links}
+        # A link is a file too once it is made: under its own name it has to be a safe one.
+        refuse_unsafe(list(members), source, trust)
+        _check_space(folder, sum(one.size for one in files.values()))
+        for name, member in files.items():
+            _write(tar, member, work / name)
+            _look_inside(work / name, name, source, trust)
+        late = _link_all(work, links, files, inside, source)
+        for name in links.keys() - late.keys():
+            _look_inside(work / name, name, source, trust)
+    return Unpacked(_move(work, folder), late)
 
 
 def _members(
@@ -63,14 +117,43 @@ def _members(
         name = _name_inside(member.name, inside)
         if name is None or member.isdir() or PurePosixPath(name).name.startswith(_REMOVED):
             continue
-        check_relative_path(name)
-        member.name = name
+        member.name = check_relative_path(name)
         if member.islnk():
-            member.linkname = _name_inside(member.linkname, inside) or "/outside"
+            # A hard link counts from the archive's root, a symbolic one from its own folder.
+            target = _name_inside(member.linkname, inside)
+            member.linkname = "/outside" if target is None else f"/{target}"
         elif member.issym() and inside and member.linkname.startswith(f"/{inside}/"):
-            target = member.linkname.removeprefix(f"/{inside}/")
-            member.linkname = os.path.relpath(target, PurePosixPath(name).parent)
+            member.linkname = member.linkname.removeprefix(f"/{inside}")
+        elif member.issym() and member.linkname.startswith("/"):
+            raise _refused_link(source, name, member.linkname)
+        elif not (member.issym() or member.isreg()):
+            raise UnsafeFile(f"{source} holds '{name}', which is no file: it is refused.")
         yield member
+
+
+def _last_of_each(members: Iterator[tarfile.TarInfo]) -> dict[str, tarfile.TarInfo]:
+    """Return the members by their names: of two with one name the later counts, as for `tar`."""
+    found: dict[str, tarfile.TarInfo] = {}
+    for member in members:
+        found.pop(member.name, None)
+        found[member.name] = member
+    return found
+
+
+def _target(link: tarfile.TarInfo, source: str) -> str:
+    """Return the path that a link leads to, from the folder; raises UnsafeFile if it leaves it."""
+    path = posixpath.join(posixpath.dirname(link.name), link.linkname)
+    target = posixpath.normpath(path if path.startswith("/") else f"/{path}")[1:]
+    # An absolute path never goes above its root, so the steps up are counted beforehand.
+    steps, depth = (part for part in path.split("/") if part not in {"", "."}), 0
+    for step in steps:
+        depth += -1 if step == ".." else 1
+        if depth < 0:
+            raise _refused_link(source, link.name, link.linkname)
+    try:
+        return check_relative_path(target)
+    except Exception as error:
+        raise _refused_link(source, link.name, link.linkname) from error
 
 
 def _name_inside(name: str, inside: str) -> str | None:
@@ -89,11 +172,100 @@ def _check_space(folder: Path, needed: int) -> None:
         raise no_space(folder, needed, free)
 
 
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    """Write a file where none is: the folders above are our own, and hold no link."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = tar.extractfile(member)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o644), "wb") as to:
+        if content is not None:
+            shutil.copyfileobj(content, to, _BLOCK)
+        if to.tell() != member.size:
+            raise tarfile.ReadError(f"'{member.name}' ends too early")
+
+
+def _look_inside(path: Path, name: str, source: str, trust: bool) -> None:
+    # Files that begin with a dot are a system's own notes, under the name of what they speak of.
+    if not PurePosixPath(name).name.startswith("."):
+        with path.open("rb") as file:
+            check_head(name, file.read(HEAD), f"'{name}' in {source}", trust)
+
+
+def _link_all(
+    work: Path, links: Mapping[str, str], files: Collection[str], inside: str, source: str
+) -> dict[str, str]:
+    """Make the links to files of this archive, and return those that have to wait."""
+    late = {}
+    for name, target in links.items():
+        end = _end_of(name, links)
+        if end in files:
+            path = work / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _give_name(work / end, path)
+        elif inside:  # the file may be in another layer of the image
+            late[name] = end
+        else:
+            raise _refused_link(source, name, target)
+    return late
+
+
+def _end_of(name: str, links: Mapping[str, str]) -> str:
+    """Return where a chain of links ends; a circle ends at one of its links, which is no file."""
+    for _ in range(_LONGEST_CHAIN):
+        if name not in links:
+            break
+        name = links[name]
+    return name
+
+
+def _give_name(file: Path, name: Path) -> None:
+    """Make `name` the same file as `file`, or a copy where the disk has no hard links."""
+    fresh = name.with_name(f".{os.getpid()}.link")
+    try:
+        os.link(file, fresh, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NOT_LINKABLE:
+            raise
+        shutil.copyfile(file, fresh, follow_symlinks=False)
+    # Renaming one name of a file to another of the same file would leave both.
+    name.unlink(missing_ok=True)
+    os.replace(fresh, name)
+
+
 def _move(work: Path, folder: Path) -> list[str]:
-    paths = sorted(path for path in work.rglob("*") if path.is_symlink() or path.is_file())
-    names = [path.relative_to(work).as_posix() for path in paths]
-    for path, name in zip(paths, names, strict=True):
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(path, target)
+    names = sorted(path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file())
+    for name in names:
+        os.replace(work / name, _place(folder, name))
     return names
+
+
+def _place(folder: Path, name: str) -> Path:
+    """Return the path for a file of `folder`, whose folders are made; none of them is a link."""
+    place = folder
+    for part in PurePosixPath(name).parts[:-1]:
+        place = place / part
+        if place.is_symlink():
+            raise UnsafeFile(f"{place} is a link: nothing is unpacked through it. Remove it first.")
+        place.mkdir(exist_ok=True)
+    return folder / name
+
+
+def _is_plain(folder: Path, name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    links = (folder.joinpath(*parts[:count]).is_symlink() for count in range(1, len(parts) + 1))
+    return not any(links) and (folder / name).is_file()
+
+
+def _refused_link(source: str, name: str, target: str) -> UnsafeFile:
+    return UnsafeFile(
+        f"{source} is refused: its link '{name[:200]}' leads to '{target[:200]}', which is no file "
+        "of it."
+    )
+
+
+def _cannot_write(error: OSError, folder: Path, source: str) -> StoreError | UnreadableArtifact:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return no_space(folder, 1 << 20, shutil.disk_usage(folder).free)
+    return UnreadableArtifact(
+        f"{source} cannot be unpacked into {folder}: {error.strerror or error}."
+    )

@@ -1,29 +1,83 @@
-"""Where a model lies that was pulled before: a look at its record, without asking anybody."""
+"""Where a model lies that was pulled before, and what a name means; nobody is asked for it."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from localai.cards.resolved import Meaning
+from localai.errors import ConfigError
 from localai.store.errors import InvalidReference
 from localai.store.pulling import has_size
 from localai.store.records import Records
-from localai.store.references import parse_reference
+from localai.store.references import FileReference, NameReference, Reference, parse_reference
+from localai.store.shortnames import spelled_out
+
+_LOG = logging.getLogger("localai.store")
+
+Named = Callable[[str], Meaning | None]
+"""Tells which model a gallery's name stands for; None for a name that no gallery has."""
 
 
-def locator(folder: Path) -> Callable[[str], Path | None]:
-    """Return what tells where the store in `folder` has a reference; None where it is not whole."""
-    records = Records(folder.absolute())
+def _unnamed(_: str) -> Meaning | None:
+    return None
 
-    def locate(text: str) -> Path | None:
-        try:
-            reference = str(parse_reference(text))
-        except InvalidReference:
-            return None
-        model = records.get(reference)
+
+def locator(folder: Path, named: Named = _unnamed) -> Locator:
+    """Return what knows the models of the store in `folder`, and those that `named` knows."""
+    return Locator(folder, named)
+
+
+class Locator:
+    """Finds models by what a card calls them."""
+
+    def __init__(self, folder: Path, named: Named) -> None:
+        self._records = Records(folder.absolute())
+        self._named = named
+        self._told: str | None = None
+
+    def __call__(self, text: str, sha256: str | None = None, /) -> Path | None:
+        """Return where the store has the model of a reference; None where it is not whole.
+
+        Nor is it here where `sha256` is known and the main file has another one.
+        """
+        reference = _parsed(text)
+        model = None if reference is None else self._records.get(str(reference))
         if model is None:
             return None
-        whole = all(has_size(records.folder / file.path, file.size) for file in model.files)
+        folder = self._records.folder
+        main = next((one for one in model.files if folder / one.path == model.model), None)
+        if sha256 is not None and main is not None and main.sha256 != sha256.lower():
+            return None
+        whole = all(has_size(folder / file.path, file.size) for file in model.files)
         return model.model if whole and model.model.exists() else None
 
-    return locate
+    def meaning(self, text: str, /) -> Meaning | None:
+        """Return the model that a text names as it does for `localai pull`; None for a path."""
+        spelled = self._spelled_out(text)
+        reference = _parsed(spelled)
+        if isinstance(reference, NameReference):
+            return self._named(reference.name)
+        if isinstance(reference, FileReference):
+            # A bare path belongs to its card; one of a list of short names does not.
+            path = reference.path.expanduser().absolute()
+            return None if spelled == text else Meaning(path.as_uri())
+        return None if reference is None else Meaning(str(reference))
+
+    def _spelled_out(self, text: str) -> str:
+        try:
+            return spelled_out(text)
+        except ConfigError as error:
+            # Cards without short names go on; `localai pull` refuses. Said once, not every call.
+            if self._told != error.message:
+                self._told = error.message
+                _LOG.warning("Short names are not known: %s", error.message)
+            return text
+
+
+def _parsed(text: str) -> Reference | None:
+    try:
+        return parse_reference(text)
+    except InvalidReference:
+        return None

@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 from localai.errors import LocalAIError
 from localai.protocol.launch import Failed, LaunchSpec, Loading, Ready
 from localai.protocol.manifest import read_manifest
-from localai.worker.backend import Backend
+from localai.worker.held_files import files_in_use, hold
 from localai.worker.host import create_worker_app
 from localai.worker.lifeline import die_with_parent
 from localai.worker.loading import import_backend
@@ -45,7 +45,10 @@ def main() -> int:
 async def _run(spec: LaunchSpec) -> int:
     _tell(spec, Loading())
     try:
-        backend = _create_backend(spec)
+        manifest = read_manifest(spec.backend)
+        # Before the engine reads them, and until this process ends: nobody closes these.
+        await asyncio.to_thread(hold, files_in_use(spec, manifest))
+        backend = import_backend(spec.backend, manifest)(spec)
         info = await backend.load()
     except Exception as error:
         traceback.print_exc()
@@ -93,10 +96,6 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_started()
-
-
-def _create_backend(spec: LaunchSpec) -> Backend:
-    return import_backend(spec.backend, read_manifest(spec.backend))(spec)
 
 
 def _listen(path: Path) -> socket.socket:

@@ -78,6 +78,14 @@ def test_pictures_and_speech_in_anothers_place_say_so(gateway: RunningGateway) -
     assert (found.status_code, found.headers[FALLBACK_FOR]) == (200, "whisper-1")
 
 
+def test_vectors_of_another_model_are_told_once(gateway: RunningGateway) -> None:
+    for _ in range(2):
+        body = {"model": "text-embedding-ada-002", "input": "king"}
+        answer = gateway.http.post("/v1/embeddings", json=body)
+        assert answer.json()["model"] == "starter-embedding"
+    assert gateway.log().count("are not comparable") == 1
+
+
 def test_the_models_own_names_are_listed(gateway: RunningGateway) -> None:
     names = {model["id"] for model in gateway.http.get("/v1/models").json()["data"]}
 

@@ -8,15 +8,19 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from localai.cards.reading import check_card
 from localai.protocol.manifest import read_manifests
 from localai.settings import builtin_backends_folder, builtin_cards_folder
-from tests.gateways import RunningGateway
+from localai.store.references import HubReference, parse_reference
+from tests.gateways import RunningGateway, eventually
+from tests.unit.store.file_server import serve_files
+from tests.unit.store.hub_server import Hub
 
 PATIENCE = 180.0
 """Seconds: the libraries of some engines take long to import on a busy machine."""
@@ -86,16 +90,25 @@ def test_card_block_is_a_valid_card(tmp_path: Path) -> None:
     assert [p for p in problems if "does not exist" not in p.message] == []
 
 
-def run_shell(block: str, gateway: RunningGateway, folder: Path, said: str = "") -> str:
+def run_shell(
+    block: str,
+    gateway: RunningGateway,
+    folder: Path,
+    said: str = "",
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Run a shell block as a person would, with folders of its own and the running gateway."""
     weights = folder / "Qwen3-4B-Q4_K_M.gguf"
     shutil.copy(builtin_cards_folder().parent / "chat" / "starter-chat.gguf", weights)
     script = block.replace(".venv/bin/localai", f"{sys.executable} -m localai.cli")
     script = script.replace("~/models/Qwen3-4B-Q4_K_M.gguf", str(weights))
     script = script.replace("~/.local/share/localai/models", str(gateway.models))
-    environ = {"LOCALAI_URL": gateway.url, "LOCALAI_MODELS": str(gateway.models)}
+    places = {
+        "LOCALAI_URL": gateway.url, "LOCALAI_MODELS": str(gateway.models),
+        "LOCALAI_STORE": str(gateway.store),
+    }  # fmt: skip
     done = subprocess.run(
-        ["sh", "-ec", script], input=said, env=os.environ | environ, cwd=folder,
+        ["sh", "-ec", script], input=said, env={**os.environ, **places, **environ}, cwd=folder,
         capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -105,6 +118,46 @@ def run_shell(block: str, gateway: RunningGateway, folder: Path, said: str = "")
 def test_pull_and_chat_block_works(gateway: RunningGateway, tmp_path: Path) -> None:
     (block,) = [block for block in blocks("sh") if "localai pull ~/" in block]
     assert "Paris" in run_shell(block, gateway, tmp_path, "What is the capital of France?")
+
+
+def gallery_block() -> list[str]:
+    (block,) = [block for block in blocks("sh") if "localai search" in block]
+    return [line.partition("#")[0].strip() for line in block.splitlines()]
+
+
+def test_gallery_block_names_what_there_is(gateway: RunningGateway, tmp_path: Path) -> None:
+    search, install, pull, start = gallery_block()
+    name = install.split()[-1]
+
+    assert name in run_shell(search.replace(" --fits", ""), gateway, tmp_path)
+    assert name in run_shell(f".venv/bin/localai gallery show {name}", gateway, tmp_path)
+    assert isinstance(parse_reference(pull.split()[-1]), HubReference)
+    assert start.endswith("localai run --profile auto")
+
+
+def test_pull_of_the_gallery_block_works(tmp_path: Path) -> None:
+    pull = gallery_block()[2]
+    reference = parse_reference(pull.split()[-1])
+    assert isinstance(reference, HubReference)
+    content = (builtin_cards_folder().parent / "chat" / "starter-chat.gguf").read_bytes()
+    name = f"{reference.repo.rpartition('/')[2].removesuffix('-GGUF')}-{reference.quant}.gguf"
+    with serve_files() as server, serve_files() as cdn, RunningGateway(tmp_path) as own:
+        Hub(server, cdn).put(reference.repo, {name: content})
+        hub = {"HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "0"}
+        printed = run_shell(pull, own, tmp_path, environ=hub)
+        asked = f'.venv/bin/localai chat {printed.split()[-1]} "Capital of France?"'
+        assert "Paris" in run_shell(asked, own, tmp_path)
+    assert printed.startswith("Wrote ")
+
+
+def test_the_profile_of_the_gallery_block_starts_and_says_what_is_not_here(tmp_path: Path) -> None:
+    with RunningGateway(tmp_path, profile="auto") as running:
+        eventually(lambda: "Try:" in running.log())
+        log = running.log()
+        assert running.http.get("/v1/models/gpt-4").json()["is_here"] is False
+    assert log.startswith("Profile ")
+    (line,) = [line for line in log.splitlines() if line.startswith("  gpt-4 ")]
+    assert line.endswith("not here yet: starter-chat answers until it is")
 
 
 def test_card_block_works(gateway: RunningGateway, tmp_path: Path) -> None:

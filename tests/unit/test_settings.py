@@ -29,7 +29,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 @pytest.fixture(autouse=True)
 def _clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
-        if name.upper().startswith(ENV_PREFIX):
+        if name.upper().startswith(ENV_PREFIX) or name in {"PROFILE", "MODELS"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
 
@@ -212,3 +212,29 @@ def test_each_setting_is_in_the_docs(name: str) -> None:
     row = f"| `{name}` | `{ENV_PREFIX}{name.upper()}` | {shown} | {description} |"
 
     assert row.replace("|  |", "| |") in PAGE.read_text("utf-8").splitlines()
+
+
+def test_models_to_preload_are_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().preload == ()
+    assert load_settings(config(tmp_path, "preload: [a, 'b,c']\n")).preload == ("a", "b,c")
+    monkeypatch.setenv("LOCALAI_PRELOAD", " a, hf://b/c:Q4;d ;")
+    assert load_settings().preload == ("a", "hf://b/c:Q4", "d")
+
+
+def test_models_by_habit_count_last_and_only_where_none_is_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELS", "a,b")
+    assert load_settings().preload == ("a", "b")
+    assert load_settings(config(tmp_path, "preload: [c]\n")).preload == ("c",)
+    monkeypatch.setenv("LOCALAI_PRELOAD", "d")
+    assert load_settings().preload == ("d",)
+    monkeypatch.delenv("LOCALAI_PRELOAD")
+    monkeypatch.setenv("MODELS", f"a,{tmp_path}")
+    assert load_settings().preload == ()
+
+
+def test_a_socket_is_a_path_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings(config(tmp_path, "socket: s\n")).socket == tmp_path / "s"
+    monkeypatch.setenv("LOCALAI_SOCKET", "")
+    assert load_settings().socket is None

@@ -6,23 +6,30 @@ Bodies and answers are those of LocalAI, with more fields beside.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from localai.api.admin.deletion import delete
+from localai.api.admin.job_stream import stream_job
 from localai.api.gateway import Gateway, gateway_of
+from localai.api.own_address import own_address
 from localai.api.schemas import request_body
-from localai.errors import InvalidRequest, ModelNotFound, UnsupportedParameter
-from localai.gallery.apply import ApplyRequest
+from localai.errors import InvalidRequest
+from localai.gallery.apply import ApplyRequest, order_for
+from localai.gallery.concealing import all_concealed
 from localai.gallery.entry import Entry
+from localai.gallery.job import Job
 from localai.gallery.memory import free_memory
-from localai.gallery.orders import install_order, pull_order
+from localai.gallery.orders import delete_order
 from localai.gallery.search import Found, search
 from localai.protocol.asgi import json_response, parse_request, read_json_object
 from localai.protocol.capabilities import Capability
 
+_log = logging.getLogger(__name__)
 router = APIRouter(prefix="/models", tags=["admin"])
 
 
@@ -41,64 +48,46 @@ async def list_available(request: Request) -> Response:
 
 @router.post("/apply", response_class=Response, openapi_extra=request_body(ApplyRequest))
 async def apply_model(request: Request) -> Response:
-    """Begin to install a model; answers with the job that does it."""
+    """Begin to install a model; answers with the job that does it, or with its events."""
     gateway = gateway_of(request)
     body = await read_json_object(request, gateway.body_limits)
-    order = await asyncio.to_thread(_order, gateway, parse_request(ApplyRequest, body))
+    asked = parse_request(ApplyRequest, body)
+    order = await asyncio.to_thread(order_for, asked, gateway.orders)
     job = gateway.jobs.submit(order)
-    address = f"{str(request.base_url).rstrip('/')}/models/jobs/{job.id}"
-    return json_response({"uuid": job.id, "status": address})
+    told = _reference(request, job)
+    return stream_job(request, gateway.jobs, job, told) if asked.stream else json_response(told)
 
 
 @router.post("/delete/{name:path}", response_class=Response)
 async def delete_model(request: Request, name: str) -> Response:
     """Unload a model, remove its card, and those of its files that no other card needs."""
     gateway = gateway_of(request)
-    card = gateway.catalog.find(name)
-    if card.path.parent != gateway.settings.models:
+    card = gateway.catalog.named(name)
+    if gateway.settings.models not in card.path.parents:
         raise InvalidRequest(
             f"The model '{card.name}' is not yours to delete: its card {card.path} comes with "
             "LocalAI. A card of the same name in your models folder takes its place.",
             param="name",
         )
-    await gateway.pool.stop(card.name)
-    freed = await asyncio.to_thread(gateway.orders.delete, card)
-    gateway.catalog.refresh()
-    return json_response({"name": card.name, "deleted": True, "freed_bytes": freed})
+    freed = await delete(gateway, card)
+    job = gateway.jobs.record(delete_order(card))
+    deleted = {"name": card.name, "deleted": True, "freed_bytes": freed}
+    return json_response(_reference(request, job) | deleted)
+
+
+def _reference(request: Request, job: Job) -> dict[str, Any]:
+    """Return where the job is told, as LocalAI answers."""
+    base = own_address(request, gateway_of(request).settings)
+    return {"uuid": job.id, "status": f"{base}/models/jobs/{job.id}"}
 
 
 def _search(gateway: Gateway, words: str, capability: Capability | None, fits: bool) -> list[Found]:
-    orders = gateway.orders
-    return search(
-        orders.galleries().all(), words, free=free_memory(), capability=capability,
-        fits_only=fits,
-    )  # fmt: skip
-
-
-def _order(gateway: Gateway, asked: ApplyRequest) -> dict[str, Any]:
-    for param in ("overrides", "files"):
-        if getattr(asked, param):
-            raise UnsupportedParameter(
-                f"'{param}' is not taken here: install the model, then change its card in "
-                f"{gateway.settings.models}.",
-                param=param,
-            )
-    if (asked.id is None) == (asked.url is None):
-        raise InvalidRequest("Give either 'id', a gallery's model, or 'url', a reference.")
-    if asked.url is not None:
-        return pull_order(asked.url, asked.name)
-    if asked.name is not None:
-        raise UnsupportedParameter(
-            "A gallery's model keeps its name; write an alias into its card.", param="name"
-        )
-    return install_order(str(asked.id), _find(gateway, str(asked.id)))
-
-
-def _find(gateway: Gateway, text: str) -> Entry:
-    try:
-        return gateway.orders.galleries().find(text)
-    except ModelNotFound as error:
-        raise ModelNotFound(error.message, param="id") from None
+    indexes = gateway.orders.galleries().readable()
+    problems = {problem for index in indexes for problem in index.problems}
+    for problem in problems - gateway.told_of_galleries:
+        _log.warning("a gallery is not all right: %s", problem)
+    gateway.told_of_galleries.update(problems)
+    return search(indexes, words, free=free_memory(), capability=capability, fits_only=fits)
 
 
 def _capability(text: str | None) -> Capability | None:
@@ -129,5 +118,6 @@ def _describe(found: Found, installed: bool) -> dict[str, Any]:
     }
     if isinstance(model, Entry):
         described |= {"backend": model.backend, "size": model.download_size}
-        described["files"] = [file.model_dump(mode="json") for file in model.files]
+        described |= {"notes": list(model.notes), "variants": list(model.variants)}
+        described["files"] = all_concealed([file.model_dump(mode="json") for file in model.files])
     return described

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from localai.api.gateway import Gateway
 from localai.api.openai.bodies import resolve_body
+from localai.api.openai.not_here import not_here
+from localai.api.openai.stand_in import explained
 from localai.api.relay import Relay, Rewrite
 from localai.api.spool import CallFiles
-from localai.cards.model_files import remote_references
+from localai.cards.model_files import has_its_files, remote_references
 from localai.cards.resolved import ResolvedCard
-from localai.errors import ModelNotHere
-from localai.gallery.jobs import Job
 from localai.protocol.capabilities import ROUTES, Capability
 from localai.protocol.wire import Wire
 
-_RETRY_AFTER = 15
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,30 +37,32 @@ class Answerer:
 
 
 def find_answerer(gateway: Gateway, model: str | None, capability: Capability) -> Answerer:
-    """Return who answers; raises ModelNotFound, and InvalidRequest for what it cannot do."""
+    """Return who answers, and have what is missing fetched, for its fallbacks too.
+
+    Raises ModelNotFound, InvalidRequest for what it cannot do, and what `not_here` returns where
+    nobody's files are here.
+    """
     meant = gateway.catalog.resolve(model, capability)
-    card = gateway.catalog.stand_in(meant, capability)
+    line = gateway.catalog.line_of_answerers(meant, capability)
+    card = next((one for one in line if has_its_files(one)), meant)
     if card is not meant or remote_references(card):
-        job = gateway.fetch(meant)
-        if job is not None and card is meant:
-            raise _not_here(meant, job)
+        before = line[: line.index(card)] if card is not meant else line
+        jobs = [gateway.fetch(one) for one in before or line[:1]]
+        if jobs[0] is not None and card is meant:
+            raise not_here(meant, jobs[0])
+    if card is not meant and capability is Capability.EMBEDDING:
+        _warn_of_vectors(gateway, meant, card)
     return Answerer(meant, card)
 
 
-def _not_here(card: ResolvedCard, job: Job) -> ModelNotHere:
-    if job.error is not None:
-        state = f"fetching it failed: {job.error}"
-    elif job.total:
-        state = f"{100 * job.done / job.total:.0f} % of {job.total / 1e9:.1f} GB are"
-    else:
-        state = "it is being fetched"
-    return ModelNotHere(
-        f"The model '{card.name}' is not on this machine yet: {state}. GET /models/jobs/{job.id} "
-        "tells how far it is; with `fallback` in the card another model answers meanwhile.",
-        param="model",
-        retry_after=_RETRY_AFTER,
-        details={"job": job.id},
-    )
+def _warn_of_vectors(gateway: Gateway, meant: ResolvedCard, card: ResolvedCard) -> None:
+    if meant.name in gateway.warned_of_vectors:
+        return
+    gateway.warned_of_vectors.add(meant.name)
+    _log.warning(
+        "'%s' embeds in place of '%s' until that is here: the vectors of the two are not "
+        "comparable, so make those anew that are kept", card.name, meant.name,
+    )  # fmt: skip
 
 
 def relay(
@@ -72,7 +76,7 @@ def relay(
     rewrite: Rewrite | None = None,
 ) -> Relay:
     """Return the answer to `body`, with the card's defaults filled in for what it leaves out."""
-    card = answerer.card
+    meant, card = answerer.meant, answerer.card
     return Relay(
         gateway.pool,
         card,
@@ -81,4 +85,5 @@ def relay(
         answerer.headers(),
         files=files,
         rewrite=rewrite,
+        explain=None if card is meant else partial(explained, meant=meant, card=card),
     )

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from localai.api.gateway import Gateway, gateway_of
 from localai.api.media import fetch_media
 from localai.api.openai.calls import Answerer, find_answerer, relay
+from localai.api.own_address import own_address
 from localai.api.plain_route import PlainRoute
 from localai.api.relay import Rewrite
 from localai.api.schemas import form_body, request_body
@@ -161,7 +162,7 @@ def _rewrite(
     if stream or _wanted_format(asked, answerer) == "b64_json":
         return None
     gateway = gateway_of(request)
-    base = (gateway.settings.public_url or str(request.base_url)).rstrip("/")
+    base = own_address(request, gateway.settings)
 
     async def with_addresses(body: bytes) -> bytes:
         answer = orjson.loads(body)

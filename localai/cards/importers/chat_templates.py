@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localai.cards.importers.jinja_text import quoted
+from localai.cards.importers.localai_backends import is_reference
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,12 @@ def _system_lines(system: str) -> list[str]:
 
 def _message(role: str, text: str) -> str:
     return f"{{'role': {quoted(role)}, 'content': {quoted(text)}}}"
+
+
+def what_instead(source: str, *, is_here: bool) -> str:
+    """Return the end of a sentence: why an opening has no template, and what to do about it."""
+    send = "or send it as the first message of each call."
+    if is_here:
+        return f"and that has none: write `options.chat_template`, {send}"
+    how = f"run `localai pull {source}`" if is_reference(source) else "put it beside this file"
+    return f"which is not here: {how} and import again, {send}"

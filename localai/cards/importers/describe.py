@@ -15,14 +15,17 @@ from localai.cards.importers.single_files import describe_single_file
 _MOST_FILES = 10_000
 
 
-def describe_file(path: Path) -> Described:
-    """Describe the model at `path`, a file or a folder.
+def describe_file(path: Path, trust: bool = False) -> Described:
+    """Describe the model at `path`, a file or a folder; with `trust` its pickles are taken.
 
     Raises CannotImport for what is not there, is damaged or cannot be read.
     """
     try:
         if path.is_dir():
-            return describe_folder(path) or _from_files_in(path)
+            return describe_folder(path, trust) or _from_files_in(path)
+        if path.exists() and not path.is_file():
+            # A named pipe could keep its reader waiting for ever.
+            raise CannotImport("is neither a file nor a folder.", path=str(path))
         return describe_gguf(path) if _is_gguf(path) else describe_single_file(path)
     except OSError as error:
         raise CannotImport(f"cannot be read: {error.strerror}.", path=str(path)) from error

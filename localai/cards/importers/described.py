@@ -32,6 +32,12 @@ class Described:
     """Tokens that it was trained for."""
     model: str | None = None
     """The file or folder that the backend is given, where it is not the described path."""
+    speakers: tuple[str, ...] = ()
+    """Names and numbers of a voice's speakers."""
+    is_projector: bool = False
+    """Whether it is no model, but the eyes or ears of another."""
+    is_trusted: bool = False
+    """Whether it has pickles that are taken because somebody said so."""
     notes: tuple[str, ...] = ()
 
 

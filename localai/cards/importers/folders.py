@@ -4,24 +4,44 @@ from __future__ import annotations
 
 import json
 import struct
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from localai.cards.importers.described import Described, not_run
+from localai.cards.pickles import pickled_weights
 from localai.protocol.capabilities import Capability
 
 _LARGEST_JSON = 4 << 20
-_FILMS = ("Video", "Audio", "Wan", "LTX", "CogVideo", "Mochi", "Music", "Allegro", "Latte")
-"""Parts of the names of pipelines that make no still pictures."""
+_DRAWING = frozenset(
+    {
+        "AuraFlowPipeline", "ChromaPipeline", "CogView3PlusPipeline", "CogView4Pipeline",
+        "Flux2KleinPipeline", "Flux2Pipeline", "FluxPipeline", "GlmImagePipeline",
+        "HunyuanDiTPipeline", "Kandinsky3Pipeline", "LatentConsistencyModelPipeline",
+        "Lumina2Pipeline", "LuminaPipeline", "OvisImagePipeline", "PRXPipeline",
+        "PixArtAlphaPipeline", "PixArtSigmaPipeline", "QwenImagePipeline", "SanaPipeline",
+        "StableDiffusion3Pipeline", "StableDiffusionPipeline", "StableDiffusionXLPipeline",
+        "ZImagePipeline",
+    }
+)  # fmt: skip
+"""Pipelines in one folder that need a text alone.
+
+Source: https://huggingface.co/docs/diffusers/api/pipelines/auto_pipeline
+"""
+_FILTERS = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
+"""Parts that only look at answers, or at pictures that nobody sends: the worker loads none."""
 _QUICK_STEPS = 4
 
 
-def describe_folder(path: Path) -> Described | None:
-    """Describe a folder by the files that name its kind; None where there is none of them."""
+def describe_folder(path: Path, trust: bool = False) -> Described | None:
+    """Describe a folder by the files that name its kind; None where there is none of them.
+
+    With `trust` its pickles are taken, if its backend reads any.
+    """
     if (index := read_json(path / "model_index.json")) is not None:
         return _diffusers(path, index)
     if (path / "modules.json").is_file():
-        return _sentence_transformers(path)
+        return _sentence_transformers(path, trust)
     if (path / "model.bin").is_file() and (spec := _ctranslate2_spec(path / "model.bin")):
         return _ctranslate2(path, spec)
     if (path / "adapter_config.json").is_file():
@@ -33,32 +53,71 @@ def describe_folder(path: Path) -> Described | None:
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return a small JSON object from a file, None where there is none."""
-    try:
-        with path.open("rb") as file:
-            content = json.loads(file.read(_LARGEST_JSON))
-    except (OSError, ValueError, RecursionError):
-        return None
+    content = _read(path)
     return content if isinstance(content, dict) else None
 
 
+def _read(path: Path) -> Any:
+    if not path.is_file():
+        return None
+    try:
+        with path.open("rb") as file:
+            return json.loads(file.read(_LARGEST_JSON))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
 def _diffusers(path: Path, index: dict[str, Any]) -> Described:
-    pipeline = str(index.get("_class_name", ""))
-    if not pipeline or any(word in pipeline for word in _FILMS):
+    pipeline = index.get("_class_name")
+    if not isinstance(pipeline, str):
         return not_run(
-            f"{path.name} is a folder in diffusers' format whose pipeline, "
-            f"{pipeline or 'which it does not name'}, makes no pictures."
+            f"{path.name} is a folder in diffusers' format whose pipeline is not diffusers' own "
+            f"({json.dumps(pipeline)}): none of its code is run here."
         )
+    if pipeline not in _DRAWING:
+        return not_run(
+            f"{path.name} is a folder in diffusers' format whose pipeline, {pipeline}, makes no "
+            "pictures from text alone."
+        )
+    parts = pipeline_parts(index)
+    if missing := [name for name in parts if not (path / name).is_dir()]:
+        return not_run(
+            f"{path.name} lacks the folders {', '.join(missing)}, which its model_index.json "
+            "names: fetch the whole repository."
+        )
+    if pickles := _pickles(path, parts):
+        return not_run(_says_pickles(path, pickles))
     if not any(path.glob("*/*.safetensors")):
-        return not_run(
-            f"{path.name} is a folder in diffusers' format without weights in .safetensors; "
-            "pickled ones (.bin) can run any code when they are read: fetch the .safetensors files."
-        )
+        return not_run(f"{path.name} is a folder in diffusers' format without .safetensors.")
     return Described(
         "diffusers",
         f"{path.name} is a folder in diffusers' format ({pipeline}): diffusers draws with it.",
         options=_few_steps(path, index),
         limits={"max_concurrent": 1},
         name=path.name,
+    )
+
+
+def pipeline_parts(index: dict[str, Any]) -> list[str]:
+    """Return the folders that a pipeline's index names and that are loaded."""
+    return [
+        name
+        for name, entry in index.items()
+        if isinstance(entry, list) and len(entry) == 2 and entry[1] and name not in _FILTERS
+    ]
+
+
+def _pickles(path: Path, parts: Iterable[str]) -> list[str]:
+    """Return the weights, in these folders of `path`, that are pickles alone."""
+    folders = {PurePosixPath(part or ".") for part in parts}
+    return [one for one in pickled_weights(path) if PurePosixPath(one).parent in folders]
+
+
+def _says_pickles(path: Path, pickles: list[str]) -> str:
+    return (
+        f"{path.name} has weights only as a pickle, {pickles[0]}, which can run any code when it "
+        "is read: fetch them as .safetensors. If you trust it, and its backend reads it, write the "
+        "card yourself, with `trust: true`."
     )
 
 
@@ -74,7 +133,7 @@ def _few_steps(path: Path, index: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _sentence_transformers(path: Path) -> Described:
+def _sentence_transformers(path: Path, trust: bool) -> Described:
     said = read_json(path / "config_sentence_transformers.json") or {}
     kind = str(said.get("model_type", "SentenceTransformer"))
     if kind != "SentenceTransformer":
@@ -82,13 +141,39 @@ def _sentence_transformers(path: Path) -> Described:
             f"{path.name} is a {kind} of sentence-transformers, which gives scores or sparse "
             "vectors: no backend here runs it."
         )
+    modules = _modules(path)
+    if code := _own_code(path, modules):
+        return not_run(
+            f"{path.name} needs Python code of its own ({code}), which is not run for a model that "
+            "is imported: if you trust it, write its card yourself, with `trust: true` and "
+            "`options.trust_remote_code: true`."
+        )
+    parts = [str(module.get("path", "")) for module in modules]
+    pickles = _pickles(path, parts or [""])
+    if pickles and not trust:
+        return not_run(_says_pickles(path, pickles))
     return Described(
         "sentence_transformers",
         f"{path.name} is a folder of sentence-transformers (modules.json): sentence_transformers "
         "runs it for embeddings.",
         capabilities=(Capability.EMBEDDING,),
         name=path.name,
+        is_trusted=bool(pickles),
     )
+
+
+def _modules(path: Path) -> list[dict[str, Any]]:
+    content = _read(path / "modules.json")
+    return [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
+
+
+def _own_code(path: Path, modules: Iterable[dict[str, Any]]) -> str:
+    """Return what of a model is Python code in its own folder, empty for nothing."""
+    types = (str(module.get("type", "")) for module in modules)
+    foreign = [one for one in types if one and not one.startswith("sentence_transformers.")]
+    classes = (read_json(path / "config.json") or {}).get("auto_map")
+    named = [str(one) for one in classes.values()] if isinstance(classes, dict) else []
+    return ", ".join((foreign or named)[:3])
 
 
 def _ctranslate2_spec(path: Path) -> str:

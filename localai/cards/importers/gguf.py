@@ -72,6 +72,8 @@ class GgufHeader:
     metadata: Mapping[str, Value]
     """Texts and numbers; lists are left out, and so are texts above LONGEST_TEXT."""
     tensor_count: int
+    byte_order: Literal["little", "big"] = "little"
+    """In which order the file keeps the bytes of a number."""
 
     def text(self, key: str) -> str:
         """Return a text, empty where the file has none."""
@@ -146,6 +148,9 @@ class GgufHeader:
 
 def read_gguf_header(path: Path) -> GgufHeader:
     """Read the metadata of `path`; raises CannotImport for what is no whole GGUF file."""
+    if path.exists() and not path.is_file():
+        # A named pipe could keep its reader waiting for ever.
+        raise CannotImport("is no plain file.", path=str(path))
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -173,7 +178,8 @@ class _Reader:
             if key and value is not None:
                 metadata[key] = value
         self._check_tensors(tensors, metadata)
-        return GgufHeader(self._path, version, metadata, tensors)
+        order: Literal["little", "big"] = "little" if self._order == "<" else "big"
+        return GgufHeader(self._path, version, metadata, tensors, order)
 
     def _check_magic(self) -> None:
         head = self._file.read(HEAD)

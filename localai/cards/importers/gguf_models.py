@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,9 @@ def describe_gguf(path: Path) -> Described:
     """Describe a GGUF file by its header; raises CannotImport for a broken one."""
     header = read_gguf_header(path)
     reason = _not_a_whole_model(header)
+    if reason and _is_projector(header):
+        senses = _senses(header) if header.byte_order == sys.byteorder else ()
+        return not_run(f"{path.name} {reason}.", is_projector=True, capabilities=senses)
     if reason:
         return not_run(f"{path.name} {reason}.", name=header.name)
     notes = tuple(_split_notes(header))
@@ -53,9 +57,14 @@ def describe_gguf(path: Path) -> Described:
 def _not_a_whole_model(header: GgufHeader) -> str:
     """Return why a file cannot be a card's model, or nothing."""
     architecture = header.architecture
+    if header.byte_order != sys.byteorder:
+        return (
+            f"is written for {header.byte_order}-endian processors, and this one is "
+            f"{sys.byteorder}-endian: fetch the usual file"
+        )
     if not architecture:
         return "names no architecture (general.architecture), so that nothing can run it"
-    if header.kind == "mmproj" or architecture == "clip":
+    if _is_projector(header):
         kind = f" of the type {header.projector_type}" if header.projector_type else ""
         return (
             f"is a projector{kind}, the eyes or ears of another model: import that model's file, "
@@ -74,6 +83,10 @@ def _not_a_whole_model(header: GgufHeader) -> str:
             "format, which the backend diffusers runs"
         )
     return _OTHERS.get(architecture, "")
+
+
+def _is_projector(header: GgufHeader) -> bool:
+    return header.kind == "mmproj" or header.architecture == "clip"
 
 
 def _split_notes(header: GgufHeader) -> Iterator[str]:

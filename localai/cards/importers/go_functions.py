@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from localai.cards.importers.go_values import (
     ALWAYS,
     AS_JSON,
     ELEMENTS,
-    MAPPINGS,
     MESSAGES,
     NOTHING,
     Value,
+    printed,
 )
 
 Arguments = Sequence[Value]
@@ -81,14 +82,25 @@ def _equal(values: Arguments) -> Value:
     first, *others = values
     if not others:
         raise IndexError
-    pairs = [Value(f"{first.operand} == {other.operand}", "bool") for other in others]
-    return _chained(pairs, " or ")
+    return _chained([_same(first, other) for other in others], " or ")
+
+
+def _same(left: Value, right: Value) -> Value:
+    if left.kind == "nothing" or right.kind == "nothing":
+        # A text, list or switch that is missing is as good as an empty one.
+        return _not([right if left.kind == "nothing" else left])
+    return Value(f"{left.present} == {right.present}", "bool")
+
+
+def _differs(values: Arguments) -> Value:
+    left, right = values
+    return _not([_same(left, right)])
 
 
 def _compare(sign: str) -> Callable[[Arguments], Value]:
     def compared(values: Arguments) -> Value:
         left, right = values
-        return Value(f"{left.operand} {sign} {right.operand}", "bool")
+        return Value(f"{left.present} {sign} {right.present}", "bool")
 
     return compared
 
@@ -98,7 +110,7 @@ def _filter(text: str, kind: str) -> Callable[[Arguments], Value]:
 
     def filtered(values: Arguments) -> Value:
         (value,) = values
-        return Value(f"{value.operand}{text}", kind)
+        return Value(f"{value.present}{text}", kind)
 
     return filtered
 
@@ -110,7 +122,7 @@ def _form(form: str, kind: str) -> Callable[[Arguments], Value]:
     def formed(values: Arguments) -> Value:
         if len(values) != wanted:
             raise ValueError
-        return Value(form.format(*(value.operand for value in values)), kind)
+        return Value(form.format(*(value.present for value in values)), kind)
 
     return formed
 
@@ -138,9 +150,11 @@ def _printf(values: Arguments) -> Value:
 
 
 def _print(values: Arguments) -> Value:
-    if any(value.kind != "text" for value in values):
+    # Between two values that are no texts, Go writes a blank.
+    if any("text" not in (left.kind, right.kind) for left, right in pairwise(values)):
         raise ValueError
-    return _chained(values, " ~ ")
+    shown = [Value(printed(value), "text") for value in values]
+    return Value(" ~ ".join(value.operand for value in shown), "text")
 
 
 def _ternary(values: Arguments) -> Value:
@@ -160,18 +174,65 @@ def _default(values: Arguments) -> Value:
 
 def _length(values: Arguments) -> Value:
     (value,) = values
-    if value.kind in MAPPINGS or value.kind == "calls":
-        return Value(f"({value.text} or []) | length", "number")
-    return Value(f"{value.operand} | length", "number")
+    if value == MESSAGES:
+        return Value("messages | length", "number")
+    return Value(f"({value.text} or []) | length", "number")
+
+
+_YESTERDAY = (
+    "(('%04d-%02d-%02d' | format(year, month, day - 1)) if day > 1 else"
+    " ('%04d-%02d-%02d' | format(year, month - 1, days[month - 2])) if month > 1 else"
+    " ('%04d-12-31' | format(year - 1)))"
+)
+_TODAY = {
+    "days": "[31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30]",
+    "leap": "(year % 4 == 0 and (year % 100 != 0 or year % 400 == 0))",
+    "year": "(strftime_now('%Y') | int)",
+    "month": "(strftime_now('%m') | int)",
+    "day": "(strftime_now('%d') | int)",
+}
+
+
+def _yesterday(values: Arguments) -> Value:
+    """Return the date before today's, which templates can only ask for by its parts."""
+    if values:
+        raise ValueError
+    text = _YESTERDAY
+    for name, meaning in _TODAY.items():
+        text = meaning.join(re.split(rf"\b{name}\b", text))
+    return Value(text, "text")
+
+
+def _typescript(values: Arguments) -> Value:
+    """Return the type of a tool's parameter as TypeScript has it."""
+    (value,) = values
+    if value.kind != "property":
+        raise ValueError
+    place = value.operand
+    several = f"({place}.anyOf or []) | map(attribute='type') | list or {place}.type or ['any']"
+    names = "".join(f" | map('replace', '{one}', '{_TYPES[one]}')" for one in _RENAMED)
+    return Value(
+        f"{_TYPES}.get({place}.type, 'any') if {place}.type is string"
+        f" else ({several}){names} | join(' | ')",
+        "text",
+    )
+
+
+_TYPES = {
+    "string": "string", "number": "number", "integer": "number", "boolean": "boolean",
+    "array": "any[]", "object": "Record<string, any>", "null": "null",
+}  # fmt: skip
+_RENAMED = [name for name, meaning in _TYPES.items() if name != meaning]
 
 
 _JSON = _filter(f" | {AS_JSON}", "text")
 _FUNCTIONS: dict[str, Callable[[Arguments], Value]] = {
-    "and": _and, "or": _or, "not": _not, "eq": _equal, "ne": _compare("!="),
+    "and": _and, "or": _or, "not": _not, "eq": _equal, "ne": _differs,
     "lt": _compare("<"), "le": _compare("<="), "gt": _compare(">"), "ge": _compare(">="),
     "len": _length, "index": _index, "slice": _slice, "printf": _printf, "print": _print,
     # Ollama's
     "json": _JSON, "currentDate": lambda _: Value("strftime_now('%Y-%m-%d')", "text"),
+    "yesterdayDate": _yesterday, "toTypeScriptType": _typescript,
     # Sprig's
     "toJson": _JSON, "toRawJson": _JSON, "mustToJson": _JSON, "default": _default,
     "coalesce": _or, "empty": _not, "ternary": _ternary, "list": _list,

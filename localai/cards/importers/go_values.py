@@ -31,6 +31,12 @@ class Value:
         """Return the expression so that it can stand in a larger one."""
         return self.text if _is_simple(self.text) else f"({self.text})"
 
+    @property
+    def present(self) -> str:
+        """Return an operand for the expression in which a text that is missing is empty."""
+        missing = self.kind == "text" and re.fullmatch(r"[A-Za-z_][\w.]*\.[\w.]+", self.text)
+        return f"({self.text} or '')" if missing else self.operand
+
 
 NOTHING = Value("''", "nothing")
 ALWAYS = Value("true", "always")

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from localai.cards.importers.checks import check_card_of, check_names
 from localai.cards.importers.describe import describe_file
 from localai.cards.importers.draft import draft_for, model_name
 from localai.cards.importers.imported import CannotImport, Imported
 from localai.cards.importers.localai_yaml import import_localai_file
 from localai.cards.importers.modelfile import import_modelfile
 from localai.cards.reading import check_card
-from localai.cards.resolved import Backends
-from localai.cards.schema import Card, ModelName
+from localai.cards.resolved import Backends, Locate, nowhere
+from localai.cards.schema import ModelName
 
 _YAML = frozenset({".yaml", ".yml"})
 _NAME = TypeAdapter(ModelName)
@@ -25,15 +26,24 @@ _FROM = re.compile(rb"^[ \t]*FROM[ \t]+\S", re.IGNORECASE | re.MULTILINE)
 
 
 def import_card(
-    source: str | Path, backends: Backends, *, name: str | None = None, reference: str | None = None
+    source: str | Path,
+    backends: Backends,
+    *,
+    name: str | None = None,
+    reference: str | None = None,
+    locate: Locate = nowhere,
+    trust: bool = False,
 ) -> Imported:
     """Return the card for the one model that `source` describes.
 
     `source` is a file or folder on this machine. Where it was fetched, `reference` is what its user
-    called it: the card names that instead of the path, if it is a model's file. Raises
+    called it: the card names that instead of the path, if it is a model's file. `locate` knows
+    what was fetched before, and how references are spelled; `trust` takes pickles. Raises
     CannotImport for what is damaged, holds several models, or is run by no backend here.
     """
-    cards = import_cards(source, backends, name=name, reference=reference)
+    cards = import_cards(
+        source, backends, name=name, reference=reference, locate=locate, trust=trust
+    )
     if len(cards) > 1:
         names = ", ".join(card.card["name"] for card in cards)
         raise CannotImport(
@@ -43,46 +53,75 @@ def import_card(
 
 
 def import_cards(
-    source: str | Path, backends: Backends, *, name: str | None = None, reference: str | None = None
+    source: str | Path,
+    backends: Backends,
+    *,
+    name: str | None = None,
+    reference: str | None = None,
+    locate: Locate = nowhere,
+    trust: bool = False,
 ) -> list[Imported]:
     """Return a card for each model that `source` describes; see `import_card`."""
-    path = Path(source).expanduser().resolve()
-    if not path.exists():
-        raise CannotImport("does not exist.", path=str(source))
-    cards = _imported(path, backends, reference)
+    path = _path_of(source)
+    cards = _imported(path, backends, reference, locate, trust)
     if name is not None:
         cards = _renamed(cards, name, path)
+    check_names(cards, path)
     for card in cards:
-        Card.model_validate(card.card)
+        check_card_of(card, backends, path)
     return cards
 
 
-def _imported(path: Path, backends: Backends, reference: str | None) -> list[Imported]:
+def _path_of(source: str | Path) -> Path:
+    """Return the absolute path of what is there; raises CannotImport for anything else."""
+    try:
+        path = Path(source).expanduser().resolve()
+        if not path.exists():
+            raise CannotImport("does not exist.", path=str(source))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise CannotImport(f"cannot be read: {error}.", path=str(source)) from error
+    # What is neither, as a named pipe, could keep its reader waiting for ever.
+    if not (path.is_file() or path.is_dir()):
+        raise CannotImport("is neither a file nor a folder.", path=str(source))
+    return path
+
+
+def _imported(
+    path: Path, backends: Backends, reference: str | None, locate: Locate, trust: bool
+) -> list[Imported]:
     if path.is_file() and path.suffix.lower() in _YAML:
         if check_card(path, backends).resolved is not None:
             raise CannotImport("is a card already: put it into the models folder.", path=str(path))
-        return import_localai_file(path, backends)
-    if path.is_file() and _is_modelfile(path):
-        return [import_modelfile(path, backends)]
-    return [_import_model(path, backends, reference)]
+        return import_localai_file(path, backends, locate)
+    if path.is_file() and (is_modelfile_name(path.name) or is_modelfile_text(path)):
+        return [import_modelfile(path, backends, locate)]
+    return [_import_model(path, backends, reference, trust)]
 
 
-def _is_modelfile(path: Path) -> bool:
-    if path.name.lower().startswith("modelfile") or path.suffix.lower() == ".modelfile":
-        return True
+def is_modelfile_name(name: str) -> bool:
+    """Tell whether a file of that name is a Modelfile, whatever is in it."""
+    return name.lower().startswith("modelfile") or name.lower().endswith(".modelfile")
+
+
+def is_modelfile_text(path: Path) -> bool:
+    """Tell whether a file has a line that only a Modelfile has."""
     with path.open("rb") as file:
         head = file.read(_SNIFFED)
     return b"\0" not in head and _FROM.search(head) is not None
 
 
-def _import_model(path: Path, backends: Backends, reference: str | None) -> Imported:
-    described = describe_file(path)
+def _import_model(path: Path, backends: Backends, reference: str | None, trust: bool) -> Imported:
+    described = describe_file(path, trust)
     if described.backend is None or described.backend not in backends:
         raise CannotImport(described.reason, path=str(path))
     draft = draft_for(described.backend, backends)
     draft.name(model_name(_stem(path)))
     draft.put("description", described.name if described.name not in (path.name, path.stem) else "")
-    draft.put("model", reference or described.model or str(path))
+    # A reference leads to what was fetched, not to the one file in it that the backend wants.
+    own = str(path) if described.model in (None, str(path)) else described.model
+    draft.put("model", reference if reference and own == str(path) else own)
+    if described.is_trusted:
+        draft.put("trust", True)
     for option, value in described.options.items():
         draft.option(option, value, option)
     for parameter, value in described.defaults.items():

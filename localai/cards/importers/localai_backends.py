@@ -35,7 +35,14 @@ _INSTEAD: dict[str, str] = {
 }
 _SYSTRAN = "hf://Systran/faster-whisper-"
 _WHISPERS = re.compile(r"(tiny|base|small|medium)(\.en)?|large-v[123]")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://)?[^\\]")
+_ELSEWHERE = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]+://|(github|file):"
+    r"|((www\.)?huggingface\.co|hf\.co|(www\.|registry\.)?ollama\.com|registry\.ollama\.ai)/.",
+    re.IGNORECASE,
+)
+_REGISTRY = re.compile(
+    r"(ollama|oci|docker)://|((www\.|registry\.)?ollama\.com|registry\.ollama\.ai)/", re.IGNORECASE
+)
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _FILE = re.compile(r"\.(gguf|bin|onnx|safetensors|ggml|pt|pth|ckpt|tar|gz|zip)$", re.IGNORECASE)
 
@@ -66,12 +73,13 @@ def guessed_backend(model: str) -> str | None:
     """Return the backend for a model's file by its name alone."""
     suffix = PurePosixPath(model.partition("@")[0].partition("?")[0]).suffix.lower()
     known = {".gguf": "llama_cpp", ".onnx": "piper", ".safetensors": "diffusers"}
-    return known.get(suffix, "llama_cpp" if ":" in model and model.startswith("ollama") else None)
+    # Models of registries are GGUF files.
+    return known.get(suffix, "llama_cpp" if _REGISTRY.match(model) else None)
 
 
 def is_reference(text: str) -> bool:
-    """Tell whether a text names something to fetch, with a scheme."""
-    return _SCHEME.match(text) is not None
+    """Tell whether a text names something to fetch, by a scheme or a registry's host."""
+    return _ELSEWHERE.match(text) is not None
 
 
 def hub_reference(model: str, backend: str) -> str | None:

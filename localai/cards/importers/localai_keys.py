@@ -91,11 +91,12 @@ REASONS: dict[str, str] = {
     "quantization": _VLLM,
     "reasoning": _REASONING,
     "rms_norm_eps": "the file says it itself",
-    "roles": "there is no chat template that would use them",
+    "roles": "without `template.chat` or `chat_message` the file's own chat template is used",
     "rope_scaling": _ROPE,
     "router": "calls are not spread over models by their content",
     "swap_space": _VLLM,
     "template.completion": "a text completion is given to the model as it is",
+    "template.function": "without `template.chat` or `chat_message` the file's own is used",
     "template.edit": "edits of texts are not offered here",
     "template.join_chat_messages_by_character": "there is no chat template that would use it",
     "template.multimodal": "pictures stand where the caller puts them",
@@ -173,6 +174,11 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
             yield from _leaves(inner, f"{key}.{name}" if key else str(name))
     elif value is not None and key:
         yield key, value
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list, or what stands in its place as a list of one."""
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def shown(value: Any) -> str:

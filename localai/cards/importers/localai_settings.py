@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from localai.cards.importers.described import Described
 from localai.cards.importers.draft import Draft
+from localai.cards.importers.localai_files import put_projector
 from localai.cards.importers.localai_keys import NEUTRAL, NEUTRAL_REASON, Keys, shown
+from localai.cards.importers.localai_place import Place
+from localai.cards.options import CONTEXT_OPTION
 
 _ALL_LAYERS = 999
 """LocalAI writes 99999999 for all of them."""
@@ -38,7 +42,6 @@ _OPTIONS: dict[str, dict[str, str]] = {
     "step": {"diffusers": "steps"},
     "cfg_scale": {"diffusers": "guidance_scale"},
     "diffusers.scheduler_type": {"diffusers": "scheduler"},
-    "tts.voice": {"piper": "voice"},
 }  # fmt: skip
 """LocalAI's key: our option of each backend that has it."""
 _SYNONYMS: dict[str, dict[str, str]] = {
@@ -56,6 +59,8 @@ _SCHEDULERS = {
     "dpm++2m": "dpm++_2m", "k_euler": "euler", "k_lms": "lms", "lms": "lms",
     "euler_a": "euler_a", "k_euler_a": "euler_a", "flow_match": "flow_euler",
 }  # fmt: skip
+_PATHS = frozenset({"config", "lora"})
+"""Options that name files, beside `mmproj`."""
 _OPTION_NOTES = {
     "use_jinja": "templates are always Jinja",
     "jinja": "templates are always Jinja",
@@ -80,7 +85,7 @@ def take_sampling(keys: Keys, draft: Draft) -> None:
         draft.default("reasoning_effort", effort, "reasoning_effort")
 
 
-def take_loading(keys: Keys, draft: Draft) -> None:
+def take_loading(keys: Keys, draft: Draft, described: Described | None) -> None:
     """Move what LocalAI says about loading to options and limits."""
     _take_context(keys, draft)
     for key, options in _OPTIONS.items():
@@ -95,20 +100,21 @@ def take_loading(keys: Keys, draft: Draft) -> None:
             )
         else:
             draft.option(option, _meant(option, value), key)
+    _take_speaker(keys, draft, described)
     _take_device(keys, draft)
     _take_limits(keys, draft)
 
 
-def take_options(keys: Keys, draft: Draft) -> None:
+def take_options(keys: Keys, draft: Draft, place: Place) -> None:
     """Move LocalAI's `key:value` options to options of the same meaning."""
     value = keys.take("options")
     for text in value if isinstance(value, list) else [] if value is None else [value]:
         said = f"options: {shown(text)}"
         name, _, setting = str(text).partition(":")
-        _take_option(name.strip(), setting.strip(), said, draft)
+        _take_option(name.strip(), setting.strip(), said, draft, place)
 
 
-def _take_option(name: str, setting: str, said: str, draft: Draft) -> None:
+def _take_option(name: str, setting: str, said: str, draft: Draft, place: Place) -> None:
     plain = name.lstrip("-").replace("-", "_")
     option = _SYNONYMS.get(draft.backend, {}).get(plain, plain)
     if plain in ("parallel", "n_parallel") and setting.isdecimal():
@@ -117,7 +123,13 @@ def _take_option(name: str, setting: str, said: str, draft: Draft) -> None:
         draft.option(_known(draft, plain[3:]), False, said)
     elif reason := _OPTION_NOTES.get(plain):
         draft.notes.append(f"`{said}` is left out: {reason}.")
+    elif option == CONTEXT_OPTION and option in draft.manifest.options:
+        draft.limit("context", setting, said)
+    elif option == "mmproj" and option in draft.manifest.options:
+        put_projector(setting, said, draft, place)
     elif option in draft.manifest.options:
+        if option in _PATHS:
+            place.check_inside(setting, option)
         draft.option(option, _meant(option, setting or "true"), said)
     else:
         draft.notes.append(f"`{said}` is left out: {draft.backend} has no such option.")
@@ -130,13 +142,32 @@ def _known(draft: Draft, name: str) -> str:
 
 def _take_context(keys: Keys, draft: Draft) -> None:
     size = _said(keys, draft, "context_size")
-    if isinstance(size, int) and size < 0:
+    if isinstance(size, int | float) and size < 0:
         draft.notes.append(
             f"`context_size` ({size}) means all that the model was trained for: write it as "
             "`limits.context`, if there is memory for it."
         )
     elif size is not None:
         draft.limit("context", size, "context_size")
+
+
+def _take_speaker(keys: Keys, draft: Draft, described: Described | None) -> None:
+    """Take `tts.voice` for the speaker, if the voice's file has one of that name or number."""
+    speaker = keys.text("tts.voice")
+    if not speaker:
+        return
+    if draft.backend != "piper":
+        draft.notes.append(
+            f"`tts.voice` ({shown(speaker)}) is left out: {draft.backend} has no such option."
+        )
+    elif described is not None and speaker in described.speakers:
+        draft.option("voice", speaker, "tts.voice")
+    else:
+        why = "is not here to tell its speakers" if described is None else "has no such speaker"
+        draft.notes.append(
+            f"`tts.voice` ({shown(speaker)}) is left out: the voice's file {why}; callers name one "
+            "by `voice`, and `options.voice` is who speaks otherwise."
+        )
 
 
 def _take_device(keys: Keys, draft: Draft) -> None:

@@ -31,7 +31,7 @@ class LocalAITemplates:
     roles: tuple[tuple[str, str], ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.chat or self.chat_message or self.function or self.roles)
+        return bool(self.chat or self.chat_message)
 
 
 def localai_to_jinja(templates: LocalAITemplates) -> str:
@@ -87,13 +87,13 @@ def _message_data(templates: LocalAITemplates) -> dict[str, Value]:
 
 
 def _all_messages(templates: LocalAITemplates) -> list[Piece]:
+    # What `chat_message` makes nothing of is left out; a plain message stays, empty as it is.
+    keep = "set said.all = said.all + [text]"
     return _tags(
         "set said = namespace(all=[])",
         "for message in messages",
-        "set text = one(message, loop.index0, loop.last)",
-        "if text",
-        "set said.all = said.all + [text]",
-        "endif",
+        "set text = one(message, loop.index0, loop.last) ~ ''",
+        *(["if text", keep, "endif"] if templates.chat_message else [keep]),
         "endfor",
         f"set input = said.all | join({quoted(templates.join_with)})",
     )

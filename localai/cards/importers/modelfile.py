@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from localai.cards.importers.chat_templates import Opening, with_opening
+from localai.cards.importers.chat_templates import Opening, what_instead, with_opening
 from localai.cards.importers.describe import describe_file
 from localai.cards.importers.described import Described
 from localai.cards.importers.draft import Draft, draft_for, model_name
 from localai.cards.importers.go_syntax import UntranslatableTemplate
 from localai.cards.importers.imported import CannotImport, Imported
+from localai.cards.importers.modelfile_parameters import take_parameters
 from localai.cards.importers.modelfile_syntax import Command, read_modelfile
+from localai.cards.importers.ollama_layers import layer_commands, ollama_layers
 from localai.cards.importers.ollama_template import ollama_to_jinja
-from localai.cards.resolved import Backends
+from localai.cards.resolved import Backends, Locate, nowhere
 
-_SWITCHES = {
-    "1": True, "t": True, "true": True, "0": False, "f": False, "false": False,
-}  # fmt: skip
-_DEFAULTS = {
-    "seed": "seed", "num_predict": "max_tokens", "top_k": "top_k", "top_p": "top_p",
-    "min_p": "min_p", "temperature": "temperature", "repeat_penalty": "repeat_penalty",
-    "presence_penalty": "presence_penalty", "frequency_penalty": "frequency_penalty",
-}  # fmt: skip
-_OPTIONS = {
-    "num_batch": "n_batch", "num_gpu": "n_gpu_layers", "main_gpu": "main_gpu",
-    "use_mmap": "use_mmap", "num_thread": "n_threads",
-}  # fmt: skip
-_LEFT_OUT = {
-    "draft_num_predict": "no second model drafts answers here",
-    "num_keep": "a conversation that does not fit is refused, never cut",
-    "typical_p": "this sampler is not offered here",
-    "repeat_last_n": "penalties look at 64 tokens",
-}
-_IGNORED_BY_OLLAMA = frozenset(
-    {
-        "penalize_newline", "low_vram", "f16_kv", "logits_all", "vocab_only", "use_mlock",
-        "mirostat", "mirostat_tau", "mirostat_eta",
-    }
-)  # fmt: skip
-_WHOLE = frozenset(
-    {
-        "num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict",
-        "num_keep", "seed", "num_predict", "top_k", "repeat_last_n",
-    }
-)  # fmt: skip
-_TRUTHS = frozenset({"use_mmap"})
 _NOTES = {
     "adapter": "llama_cpp takes no adapters: merge it with its model first",
     "draft": "no second model drafts answers here",
@@ -57,8 +27,10 @@ _NOTES = {
     "requires": "it is a version of Ollama's",
     "license": "a card has no place for it; keep the Modelfile",
 }
-_ALL_LAYERS = 999
 _HUB = re.compile(r"(?:https?://)?(?:hf\.co|huggingface\.co)/(?P<rest>.+)")
+
+
+_PROMPT_ALONE = re.compile(r"\{\{-?\s*\.Prompt\s*-?\}\}")
 
 
 @dataclass(frozen=True)
@@ -67,31 +39,62 @@ class _Source:
 
     model: str
     """An absolute path, or a reference to fetch."""
-    described: Described | None
+    described: Described | None = None
     """What the file says, if it is here."""
+    file: Path | None = None
+
+    @property
+    def is_projector(self) -> bool:
+        return self.described is not None and self.described.is_projector
+
+    @property
+    def runs(self) -> bool:
+        return self.described is None or self.described.backend is not None
 
 
-def import_modelfile(path: Path, backends: Backends) -> Imported:
-    """Return the card of a Modelfile.
+def import_modelfile(path: Path, backends: Backends, locate: Locate = nowhere) -> Imported:
+    """Return the card of a Modelfile; `locate` knows what was fetched.
 
     Raises CannotImport for what Ollama would refuse, and for models that no backend here runs.
     """
-    commands = read_modelfile(path)
-    source = _source(_last(commands, "from"), path)
+    return import_commands(read_modelfile(path), path, backends, locate)
+
+
+def import_ollama_layers(model: Path, layers: Sequence[Path], backends: Backends) -> Imported:
+    """Return the card of the GGUF file `model`; each of its layers is in it, or in a note.
+
+    Raises CannotImport for a damaged file, or one that no backend here runs.
+    """
+    commands, notes = layer_commands(layers)
+    imported = import_commands([Command("from", str(model)), *commands], model, backends)
+    return replace(imported, notes=(*imported.notes, *notes))
+
+
+def import_commands(
+    commands: Sequence[Command], path: Path, backends: Backends, locate: Locate = nowhere
+) -> Imported:
+    """Return the card of the instructions that stand in `path`, or would; see above."""
+    sources = [_source(one.value, path, locate) for one in commands if one.name == "from"]
+    source = _model_of(sources)
     described = source.described
     if described is not None and described.backend != "llama_cpp":
         raise CannotImport(described.reason, path=str(path))
+    inherited, notes = _inherited(source, commands)
+    commands = [*inherited, *commands]
     draft = draft_for("llama_cpp", backends)
     draft.name(_name(path, source))
     draft.put("model", source.model)
+    draft.notes += notes
     if described is not None:
         _take_described(described, draft)
+    _take_other_sources(sources, source, draft)
     for command in commands:
         if reason := _NOTES.get(command.name):
             text = " ".join(command.value.split())[:60]
             draft.notes.append(f"{command.name.upper()} ({text}) is left out: {reason}.")
-    _take_parameters([one for one in commands if one.name == "parameter"], draft, path)
-    _take_template(commands, draft, described)
+    take_parameters([one for one in commands if one.name == "parameter"], draft, path)
+    _take_template(commands, draft, source)
+    draft.share_memory()
     return draft.finish(_reason(source))
 
 
@@ -99,17 +102,52 @@ def _last(commands: Sequence[Command], name: str) -> str:
     return next((one.value for one in reversed(commands) if one.name == name), "")
 
 
-def _source(value: str, modelfile: Path) -> _Source:
+def _source(value: str, modelfile: Path, locate: Locate) -> _Source:
     written = Path(value).expanduser()
     path = written if written.is_absolute() else modelfile.parent / written
     if path.exists():
         described = describe_file(path.resolve())
         return _Source(described.model or str(path.resolve()), described)
-    if value.startswith((".", "/", "~")) or value.lower().endswith((".gguf", ".safetensors")):
+    hub = _HUB.fullmatch(value)
+    is_path = value.startswith((".", "/", "~")) or value.lower().endswith((".gguf", ".safetensors"))
+    if is_path and not hub:
         raise CannotImport(f"FROM names {path}, which is not there.", path=str(modelfile))
-    if hub := _HUB.fullmatch(value):
-        return _Source(f"hf://{hub['rest']}", None)
-    return _Source(f"ollama://{value}", None)
+    reference = f"hf://{hub['rest']}" if hub else f"ollama://{value}"
+    meaning = locate.meaning(reference)
+    reference = meaning.reference if meaning else reference
+    file = locate(reference)
+    return _Source(reference, describe_file(file) if file is not None else None, file)
+
+
+def _model_of(sources: Sequence[_Source]) -> _Source:
+    """Return which FROM is the model: the last one, as in Ollama, that is no part of another."""
+    able = [one for one in sources if one.runs] or [one for one in sources if not one.is_projector]
+    return (able or sources)[-1]
+
+
+def _take_other_sources(sources: Sequence[_Source], chosen: _Source, draft: Draft) -> None:
+    """Take the projectors that further lines with FROM name; other files become notes."""
+    for source in sources:
+        described = source.described
+        if source is chosen:
+            continue
+        if described is not None and source.is_projector and "mmproj" not in draft.taken("FROM"):
+            draft.option("mmproj", source.model, "FROM")
+            draft.capabilities(described.capabilities)
+        else:
+            why = described.reason if described is not None else f"{chosen.model} is the model."
+            draft.notes.append(f"FROM {source.model} is left out: {why}")
+
+
+def _inherited(source: _Source, commands: Sequence[Command]) -> tuple[list[Command], Sequence[str]]:
+    """Return what a model of Ollama's brings along and `commands` do not say otherwise."""
+    if source.file is None or not source.model.startswith("ollama://"):
+        return [], ()
+    found, notes = layer_commands(ollama_layers(sorted(source.file.parent.iterdir())))
+    own = {(one.name, one.key if one.name == "parameter" else "") for one in commands}
+    return [
+        one for one in found if (one.name, one.key if one.name == "parameter" else "") not in own
+    ], notes
 
 
 def _reason(source: _Source) -> str:
@@ -123,7 +161,8 @@ def _name(path: Path, source: _Source) -> str:
     stem = re.sub(r"(?i)^modelfile[._-]?|[._-]?modelfile$", "", path.name)
     if stem:
         return model_name(stem)
-    return model_name(re.sub(r"\.gguf$", "", source.model.rpartition("/")[2]).replace(":", "-"))
+    name = source.model.rpartition("/")[2].removesuffix(":latest")
+    return model_name(re.sub(r"\.gguf$", "", name).replace(":", "-"))
 
 
 def _take_described(described: Described, draft: Draft) -> None:
@@ -135,69 +174,39 @@ def _take_described(described: Described, draft: Draft) -> None:
     draft.notes += described.notes
 
 
-def _take_parameters(commands: Sequence[Command], draft: Draft, path: Path) -> None:
-    stops: list[str] = []
-    for command in commands:
-        name, said = command.key, f"PARAMETER {command.key} {command.value}"
-        if name == "stop":
-            stops.append(command.value)
-        elif name in _IGNORED_BY_OLLAMA:
-            draft.notes.append(f"`{said}` is left out: Ollama ignores it too.")
-        else:
-            _take_parameter(name, _typed(command, path), said, draft)
-    if stops:
-        draft.default("stop", list(dict.fromkeys(stops)), "PARAMETER stop")
-
-
-def _take_parameter(name: str, value: Any, said: str, draft: Draft) -> None:
-    if name in _LEFT_OUT:
-        draft.notes.append(f"`{said}` is left out: {_LEFT_OUT[name]}.")
-    elif name == "num_ctx":
-        draft.limit("context", value, said)
-    elif (name == "seed" or name == "num_predict") and value < 0:
-        draft.notes.append(f"`{said}` is left out: it says the same as leaving it out.")
-    elif name in _OPTIONS:
-        is_all = name == "num_gpu" and value >= _ALL_LAYERS
-        draft.option(_OPTIONS[name], -1 if is_all else value, said)
-    else:
-        draft.default(_DEFAULTS[name], value, said)
-
-
-def _typed(command: Command, path: Path) -> Any:
-    """Return a parameter's value in its type; raises CannotImport with Ollama's words."""
-    name, text = command.key, command.value
-    known = {*_DEFAULTS, *_OPTIONS, *_LEFT_OUT, "num_ctx"}
-    if name not in known:
-        raise CannotImport(f"unknown parameter '{name}'", path=str(path), line=command.line)
-    kind, convert = _type_of(name)
-    try:
-        return convert(text)
-    except (ValueError, KeyError) as error:
-        raise CannotImport(
-            f"invalid {kind} value [{text}]", path=str(path), line=command.line
-        ) from error
-
-
-def _type_of(name: str) -> tuple[str, Callable[[str], Any]]:
-    if name in _TRUTHS:
-        return "bool", lambda text: _SWITCHES[text.lower()]
-    return ("int", int) if name in _WHOLE else ("float", float)
-
-
-def _take_template(commands: Sequence[Command], draft: Draft, described: Described | None) -> None:
+def _take_template(commands: Sequence[Command], draft: Draft, source: _Source) -> None:
+    described = source.described
     own = described.chat_template if described else None
     opening = Opening(
         _last(commands, "system"),
         tuple((one.key, one.value) for one in commands if one.name == "message"),
     )
-    template = _translated(_last(commands, "template"), draft, own)
+    template = _translated(_template_of(commands, draft), draft, own)
     if opening and template is None and own is None:
         draft.notes.append(
-            "SYSTEM and MESSAGE are left out: they go into the model's chat template, which is not "
-            "known before its file is here. Import again then, or send them with each call."
+            "SYSTEM and MESSAGE are left out: they go into the chat template of the model's file, "
+            + what_instead(source.model, is_here=described is not None)
         )
     elif opening or template is not None:
         draft.option("chat_template", with_opening(template or own or "", opening), "TEMPLATE")
+
+
+def _template_of(commands: Sequence[Command], draft: Draft) -> str:
+    """Return the template, empty with a note where Ollama's own code writes the prompt."""
+    source = _last(commands, "template")
+    if not source:
+        return ""
+    if renderer := _last(commands, "renderer"):
+        why = f"Ollama's own code writes the prompt (RENDERER {renderer})"
+    elif _PROMPT_ALONE.fullmatch(source.strip()):
+        why = "it has no place for roles, as templates of models that do without one"
+    else:
+        return source
+    text = " ".join(source.split())[:60]
+    draft.notes.append(
+        f"TEMPLATE ({text}) is left out: {why}. The file's own is used, if it has one."
+    )
+    return ""
 
 
 def _translated(source: str, draft: Draft, own: str | None) -> str | None:

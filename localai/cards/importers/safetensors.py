@@ -50,13 +50,21 @@ def _header(path: Path, content: object, room: int) -> SafetensorsHeader:
     tensors: dict[str, tuple[int, ...]] = {}
     for name, entry in content.items():
         try:
-            tensors[name] = tuple(int(one) for one in entry["shape"])
-            end = int(entry["data_offsets"][1])
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+            tensors[name] = tuple(_whole(one) for one in entry["shape"])
+            start, end = (_whole(one) for one in entry["data_offsets"])
+        except (KeyError, TypeError, ValueError) as error:
             raise _broken(path, f"the entry of '{name}' has no shape or place") from error
+        if end < start:
+            raise _broken(path, f"'{name}' ends before it starts")
         if end > room:
             raise _broken(path, f"'{name}' ends {end - room} bytes behind the file")
     return SafetensorsHeader(tensors, metadata if isinstance(metadata, dict) else {})
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value
 
 
 def _broken(path: Path, reason: str) -> CannotImport:

@@ -13,6 +13,7 @@ from localai.cards.importers.safetensors import read_safetensors_header
 from localai.protocol.capabilities import Capability
 
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
+_MOST_SPEAKERS = 10_000
 _ONNX_START = 0x08
 """The first field of the file, its version, as protobuf writes it."""
 _PICTURE_PARTS = {
@@ -85,12 +86,16 @@ def _voice(path: Path, voice: dict[str, object]) -> Described:
     language = voice.get("language")
     code = language.get("code") if isinstance(language, dict) else None
     said = f" in {code}" if isinstance(code, str) else ""
+    named = voice.get("speaker_id_map")
+    names = [str(name) for name in named] if isinstance(named, dict) else []
+    numbers = range(min(speakers, _MOST_SPEAKERS)) if isinstance(speakers, int) else ()
     count = f" with {speakers} speakers" if isinstance(speakers, int) and speakers > 1 else ""
     return Described(
         "piper",
         f"{path.name} is a Piper voice{said}{count}: piper speaks with it.",
         capabilities=(Capability.SPEECH,),
         name=path.stem,
+        speakers=(*names, *map(str, numbers)),
     )
 
 

@@ -15,6 +15,8 @@ from localai.cards.yaml_source import MAX_BYTES, MAX_DEPTH, MAX_NODES
 
 _TAG = "tag:yaml.org,2002:"
 _READ = frozenset({f"{_TAG}null", f"{_TAG}bool", f"{_TAG}int", f"{_TAG}float"})
+_TEXTS = frozenset({"name", "alias", "backend", "model", "voice", "mmproj", "roles"})
+"""Keys that hold texts, as they are spelled: 1.10 is a name, and not 1.1."""
 _SWITCHES = frozenset({"true", "false"})
 
 
@@ -35,7 +37,7 @@ def read_documents(path: Path) -> list[Any]:
 def parse_documents(text: str, path: Path) -> list[Any]:
     """Return the documents of `text`, read from `path`; raises CannotImport."""
     reader = _Reader(path)
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         found = []
         while loader.check_node():
@@ -52,27 +54,39 @@ def parse_documents(text: str, path: Path) -> list[Any]:
         loader.dispose()
 
 
+class _Loader(yaml.SafeLoader):
+    # Go's reader, and so LocalAI's, knows this escape too.
+    ESCAPE_REPLACEMENTS = yaml.SafeLoader.ESCAPE_REPLACEMENTS | {"'": "'"}  # type: ignore[misc]
+
+
 class _Reader:
     def __init__(self, path: Path) -> None:
         self._path, self._count = path, 0
 
-    def value(self, loader: yaml.SafeLoader, node: yaml.Node | None, depth: int) -> Any:
+    def value(
+        self, loader: yaml.SafeLoader, node: yaml.Node | None, depth: int, *, as_text: bool = False
+    ) -> Any:
         if node is None:
             return None
         self._count += 1
         if self._count > MAX_NODES or depth > MAX_DEPTH:
             raise self._wrong("holds too many values, or is nested too deeply", node)
         if isinstance(node, yaml.MappingNode):
-            return self._mapping(loader, node, depth)
+            return self._mapping(loader, node, depth, as_text)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(loader, one, depth + 1) for one in node.value]
+        if as_text and isinstance(node, yaml.ScalarNode) and node.tag != f"{_TAG}null":
+            return node.value
         return self._scalar(loader, node)
 
-    def _mapping(self, loader: yaml.SafeLoader, node: yaml.MappingNode, depth: int) -> Any:
+    def _mapping(
+        self, loader: yaml.SafeLoader, node: yaml.MappingNode, depth: int, as_text: bool
+    ) -> Any:
         merged: dict[str, Any] = {}
         own: dict[str, Any] = {}
         for key, value_node in node.value:
-            value = self.value(loader, value_node, depth + 1)
+            is_text = as_text or (isinstance(key, yaml.ScalarNode) and key.value in _TEXTS)
+            value = self.value(loader, value_node, depth + 1, as_text=is_text)
             if key.tag == f"{_TAG}merge":
                 for one in reversed(value if isinstance(value, list) else [value]):
                     merged |= one if isinstance(one, dict) else {}

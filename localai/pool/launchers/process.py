@@ -28,6 +28,8 @@ _CHUNK = 64 * 1024
 _PASSED_ON = frozenset(
     {"HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "TZ"}
 )
+_QUIET = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+"""No engine counts its users from here; onnxruntime even writes an id of the machine for that."""
 _PASSED_PREFIXES = (
     "CUDA_", "GGML_", "GOMP_", "HIP_", "HSA_", "LLAMA_", "NVIDIA_", "OMP_", "ROCR_", "VK_",
 )  # fmt: skip
@@ -182,7 +184,7 @@ class ProcessLauncher:
 
     def __init__(self, runtime_dir: Path | None = None) -> None:
         given = runtime_dir or Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-        _check_folder(given.absolute())
+        check_runtime_folder(given.absolute())
         self._folder = PrivateFolder(given.absolute(), "localai")
         self._numbers = itertools.count(1)
 
@@ -237,7 +239,7 @@ def worker_environment(environ: os._Environ[str] | dict[str, str]) -> dict[str, 
         for name, value in environ.items()
         if name in _PASSED_ON or name.startswith(_PASSED_PREFIXES)
     }
-    return kept | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    return kept | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"} | _QUIET
 
 
 async def _read_pipe(fd: int) -> asyncio.StreamReader:
@@ -247,7 +249,7 @@ async def _read_pipe(fd: int) -> asyncio.StreamReader:
     return reader
 
 
-def _check_folder(parent: Path) -> None:
+def check_runtime_folder(parent: Path) -> None:
     """Refuse a folder below which no socket can be bound (unix(7): 108 bytes with the end)."""
     if not parent.is_dir():
         raise ConfigError(

@@ -5,21 +5,39 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 
+from localai.errors import LocalAIError
+from localai.network.asking import ask_patiently, asked_to_wait
 from localai.store.artifact import Artifact, Kind, RemoteFile
+from localai.store.download import shared_downloader
 from localai.store.errors import (
     AccessRefused,
     FetchFailed,
     InvalidReference,
     NotInRegistry,
+    Offline,
     StoreError,
+    Unreachable,
+    gated,
 )
 from localai.store.gguf_files import is_projector
-from localai.store.hub_cache import cached_commit, cached_files, is_offline
+from localai.store.hub_cache import (
+    cached_commit,
+    cached_file,
+    cached_files,
+    is_offline,
+    missing_parts,
+)
+from localai.store.pipeline_files import INDEX, LARGEST_INDEX, parts_named
 from localai.store.references import HubReference, check_relative_path
 from localai.store.repository_files import choose_files
+
+if TYPE_CHECKING:
+    import httpx2
 
 _DEFAULT_ENDPOINT = "https://huggingface.co"
 _TIMEOUT = 30.0
@@ -36,13 +54,23 @@ class Entry:
     git_oid: str | None
 
 
-def resolve(reference: HubReference) -> Artifact:
-    """Return the files of the repository that make the model."""
+def resolve(reference: HubReference, projector: bool = True) -> Artifact:
+    """Return the files of the repository that make the model, with its `projector` if it has one.
+
+    Of a pipeline its index is read first.
+    """
     if is_offline():
-        return _resolve_offline(reference)
+        return _resolve_offline(reference, projector)
     commit, entries = _listing(reference)
-    paths, model = choose_files(list(entries), reference.file, reference.quant, reference.repo)
     headers = _headers()
+    paths, model = choose_files(
+        list(entries),
+        reference.file,
+        reference.quant,
+        reference.repo,
+        projector=projector,
+        parts=_parts(reference, commit, entries, headers),
+    )
     files = tuple(_remote(reference, commit, entries[path], model, headers) for path in paths)
     return Artifact(reference, folder_of(reference), files, model, revision=commit)
 
@@ -67,21 +95,39 @@ def _listing(reference: HubReference) -> tuple[str, dict[str, Entry]]:
     return str(info.sha), {entry.path: entry for entry in entries}
 
 
+def _parts(
+    reference: HubReference, commit: str, entries: Mapping[str, Entry], headers: Mapping[str, str]
+) -> list[str] | None:
+    """Return the folders that a pipeline's index names, None where there is no pipeline."""
+    entry = entries.get(INDEX)
+    if entry is None or reference.file is not None or (entry.size or 0) > LARGEST_INDEX:
+        return None
+    found = cached_file(reference.repo, commit, INDEX, entry.git_oid or entry.sha256)
+    if found is not None:
+        return parts_named(found.read_bytes(), reference.repo)
+    with TemporaryDirectory(prefix="localai-") as folder:
+        target = Path(folder, INDEX)
+        shared_downloader().fetch(_remote(reference, commit, entry, "", headers), target)
+        return parts_named(target.read_bytes(), reference.repo)
+
+
 def _ask(reference: HubReference) -> Any:
     import httpx2
     from huggingface_hub import HfApi
     from huggingface_hub import errors as hub
 
     revision = None if reference.revision == "main" else reference.revision
+    api = HfApi(endpoint=endpoint())
     try:
-        return HfApi(endpoint=endpoint()).model_info(
-            reference.repo, revision=revision, files_metadata=True, timeout=_TIMEOUT
+        return ask_patiently(
+            lambda: api.model_info(
+                reference.repo, revision=revision, files_metadata=True, timeout=_TIMEOUT
+            )
         )
     except hub.GatedRepoError as error:
-        raise AccessRefused(
-            f"{reference.repo} is gated: accept its terms at {endpoint()}/{reference.repo}, then "
-            "set HF_TOKEN to a token of yours."
-        ) from error
+        raise AccessRefused(gated(f"{endpoint()}/{reference.repo}")) from error
+    except hub.DisabledRepoError as error:
+        raise AccessRefused(f"{reference.repo} was disabled by {endpoint()}.") from error
     except hub.RevisionNotFoundError as error:
         raise NotInRegistry(
             f"{reference.repo} has no revision '{reference.revision}' on {endpoint()}."
@@ -91,26 +137,63 @@ def _ask(reference: HubReference) -> Any:
     except hub.HFValidationError as error:
         raise InvalidReference(f"'{reference.repo}' is no repository name: {error}") from error
     except (httpx2.HTTPError, OSError) as error:
-        # Mirrors answer without the hub's own codes.
-        answered = getattr(getattr(error, "response", None), "status_code", None)
-        if answered in {401, 403, 404}:
-            raise _no_repository(reference) from error
+        response = getattr(error, "response", None)
+        if isinstance(response, httpx2.Response):
+            raise _answered(reference, response) from error
         raise _unreachable(reference, error) from error
+
+
+def _answered(reference: HubReference, response: httpx2.Response) -> LocalAIError:
+    """Return what an answer means that is not the listing; mirrors have no codes of their own."""
+    status, repo = response.status_code, reference.repo
+    if status == 404 or (status == 401 and "authorization" not in response.request.headers):
+        return _no_repository(reference)
+    if status == 401:
+        return AccessRefused(
+            f"{endpoint()} does not know the token in HF_TOKEN, or it has run out: make another at "
+            f"{endpoint()}/settings/tokens, or unset it for what everybody may have."
+        )
+    if status == 403:
+        return AccessRefused(
+            f"{endpoint()} does not let you read {repo}: set HF_TOKEN to a token that may, see "
+            f"{endpoint()}/settings/tokens, and accept the model's terms at {endpoint()}/{repo}."
+        )
+    return _busy(reference, status, asked_to_wait(response))
+
+
+def _busy(reference: HubReference, status: int, wait: float | None) -> FetchFailed:
+    when = "in a while" if wait is None else f"in {wait:.0f} s"
+    if status == 429:
+        message = (
+            f"{endpoint()} was asked too often from here (429): try again {when}; with HF_TOKEN "
+            "set it answers more often."
+        )
+    else:
+        message = (
+            f"{endpoint()} answered {status} for {reference.repo}: the fault is there, try again "
+            f"{when}, or name a mirror with HF_ENDPOINT."
+        )
+    return FetchFailed(message, retry_after=wait)
 
 
 def _no_repository(reference: HubReference) -> NotInRegistry:
     return NotInRegistry(
-        f"{endpoint()} has no repository '{reference.repo}', or shows it only with a token: "
-        "check the name, and set HF_TOKEN if it is private."
+        f"{endpoint()} has no repository '{reference.repo}', or shows it only to some: check the "
+        "name; if it is private or gated, set HF_TOKEN to a token that may read it."
     )
 
 
 def _unreachable(reference: HubReference, error: Exception) -> StoreError:
+    import httpx2
+
     reason = (str(error) or type(error).__name__).splitlines()[0]
-    return FetchFailed(
+    message = (
         f"{endpoint()} cannot be asked for {reference.repo}: {reason}. Check the network, name a "
         "mirror with HF_ENDPOINT, or use what is here with HF_HUB_OFFLINE=1."
     )
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        return Unreachable(message, host=urlsplit(endpoint()).netloc)
+    return FetchFailed(message)
 
 
 def _entry(sibling: Any) -> Entry:
@@ -154,14 +237,33 @@ def kind_of(path: str, model: str) -> Kind:
     return "model" if path == model or path.endswith(weights) else "other"
 
 
-def _resolve_offline(reference: HubReference) -> Artifact:
+def _resolve_offline(reference: HubReference, projector: bool) -> Artifact:
     commit = cached_commit(reference)
     there = cached_files(reference.repo, commit) if commit else {}
     if commit is None or not there:
-        raise FetchFailed(
+        raise Offline(
             f"{reference.repo} is not on this machine, and HF_HUB_OFFLINE forbids to ask the hub."
         )
-    paths, model = choose_files(list(there), reference.file, reference.quant, reference.repo)
+    index = there.get(INDEX) if reference.file is None else None
+    try:
+        paths, model = choose_files(
+            list(there),
+            reference.file,
+            reference.quant,
+            reference.repo,
+            projector=projector,
+            parts=None if index is None else parts_named(index.read_bytes(), reference.repo),
+        )
+    except NotInRegistry as error:  # of what is in the cache, that is
+        raise Offline(
+            f"{error.message} That is what is on this machine, and HF_HUB_OFFLINE forbids to ask "
+            "the hub."
+        ) from error
+    if missing := missing_parts(paths, there):
+        raise Offline(
+            f"Only a part of {reference.repo} is on this machine, {missing[0]} is not, and "
+            "HF_HUB_OFFLINE forbids to ask the hub: pull it once with a network."
+        )
     files = tuple(
         RemoteFile(
             path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from localai.network.reach import ANYWHERE, Reach
 from localai.store.artifact import Artifact, Kind, RemoteFile
 from localai.store.errors import UnreadableArtifact
 from localai.store.references import OciReference
@@ -22,10 +23,6 @@ from localai.store.transports.registry import Repository
 _DOCKER = "application/vnd.docker.ai."
 _CNCF = "application/vnd.cncf.model."
 _ZSTD = "tar+zstd"
-_IMAGE_CONFIGS = (
-    "application/vnd.oci.image.config.v1+json",
-    "application/vnd.docker.container.image.v1+json",
-)
 _IMAGE_LAYERS = (
     "application/vnd.oci.image.layer.v1.tar",
     "application/vnd.docker.image.rootfs.diff.tar",
@@ -42,12 +39,12 @@ _DOCKER_FILES: Mapping[str, tuple[str, Kind]] = {
 }
 
 
-def resolve(reference: OciReference) -> Artifact:
-    """Return the files of the artifact or image.
+def resolve(reference: OciReference, reach: Reach = ANYWHERE) -> Artifact:
+    """Return the files of the artifact or image, asked for within `reach`.
 
     Raises UnreadableArtifact for kinds that are not read here.
     """
-    repository = Repository(reference.host, reference.repository)
+    repository = Repository(reference.host, reference.repository, reach)
     data, digest = repository.manifest(reference.digest or reference.tag)
     if "manifests" in data:
         data, digest = repository.manifest(choose_of_index(data, str(reference)))
@@ -58,7 +55,6 @@ def resolve(reference: OciReference) -> Artifact:
         folder=folder_of(reference),
         files=tuple(files),
         model=_main(files),
-        texts=_texts(repository, manifest),
         revision=digest,
         notes=notes,
     )
@@ -168,10 +164,3 @@ def _main(files: list[RemoteFile]) -> str:
     if ggufs:
         return min(ggufs)
     return models[0] if len(models) == 1 and len(files) <= 2 else ""
-
-
-def _texts(repository: Repository, manifest: Manifest) -> dict[str, str]:
-    config = manifest.config
-    if config is None or config.media_type in _IMAGE_CONFIGS or config.size > 1 << 20:
-        return {}
-    return {"config": repository.small_blob(config.digest).decode("utf-8", "replace")}

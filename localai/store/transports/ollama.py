@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from localai.network.reach import ANYWHERE, Reach
 from localai.store.artifact import Artifact, Kind, RemoteFile
 from localai.store.errors import FetchFailed, UnreadableArtifact
 from localai.store.linking import ollama_folders
@@ -30,14 +31,19 @@ _FILES: Mapping[str, tuple[str, Kind]] = {
     "messages": ("messages.json", "other"),
     "license": ("license", "license"),
 }
+_INSTEAD = {
+    "renderer": "a chat template writes the prompt here",
+    "parser": "the answer is given as the model writes it",
+}
 
 
-def resolve(reference: OllamaReference) -> Artifact:
+def resolve(reference: OllamaReference, reach: Reach = ANYWHERE) -> Artifact:
     """Return the layers that make the model, under names that say what they are.
 
-    Where the registry cannot be reached, what Ollama has on this machine counts.
+    The registry is asked within `reach`. Where it does not answer, what Ollama has on this machine
+    counts.
     """
-    repository = Repository(reference.host, f"{reference.namespace}/{reference.model}")
+    repository = Repository(reference.host, f"{reference.namespace}/{reference.model}", reach)
     read_blob: Callable[[str], bytes] = repository.small_blob
     notes: tuple[str, ...] = ()
     try:
@@ -55,11 +61,28 @@ def resolve(reference: OllamaReference) -> Artifact:
             f"{reference} has no GGUF layer, so it is not read here: models that run in Ollama's "
             "cloud have no weights at all, and those in MLX form need another engine."
         )
-    texts = {}
     if manifest.config is not None:
-        texts["config"] = read_blob(manifest.config.digest).decode("utf-8", "replace")
+        notes += _left_to_ollama(read_blob(manifest.config.digest))
     return Artifact(
-        reference, folder_of(reference), tuple(files), _MODEL, texts, digest, (*notes, *left_out)
+        reference,
+        folder_of(reference),
+        tuple(files),
+        _MODEL,
+        revision=digest,
+        notes=(*notes, *left_out),
+    )
+
+
+def _left_to_ollama(config: bytes) -> tuple[str, ...]:
+    """Return a sentence for each part of the conversation that Ollama's own code would do."""
+    try:
+        data = json.loads(config)
+    except ValueError:
+        return ()
+    return tuple(
+        f"The model's {part} '{data[part]}' is code of Ollama's own and left out: {instead}."
+        for part, instead in _INSTEAD.items()
+        if isinstance(data, dict) and data.get(part)
     )
 
 

@@ -9,13 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from localai import __version__
+from localai.network.asking import TooLarge, ask_patiently, asked_to_wait, whole
+from localai.network.reach import ANYWHERE, Reach
 from localai.store.credentials import registry_login
-from localai.store.errors import AccessRefused, FetchFailed, NotInRegistry, UnreadableArtifact
+from localai.store.errors import (
+    AccessRefused,
+    FetchFailed,
+    NotInRegistry,
+    Unreachable,
+    UnreadableArtifact,
+)
+from localai.store.insecure_registries import is_insecure
 from localai.store.partial import wrong_hash
 from localai.store.references import DOCKER_HOST
 
@@ -31,16 +42,19 @@ _ACCEPTED = ", ".join((
 ))  # fmt: skip
 _LARGEST = 4 << 20
 _TIMEOUT = 30.0
+_FOR_ALL = re.compile(r"(?:ac|co|com|edu|gov|net|or|org)\.[a-z]{2}")
+"""Domains like co.uk, below which anybody may register a name."""
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Repository:
-    """One repository of a registry."""
+    """One repository of a registry, asked within `reach`: for its tokens and blobs too."""
 
-    def __init__(self, host: str, name: str) -> None:
+    def __init__(self, host: str, name: str, reach: Reach = ANYWHERE) -> None:
         self.host = host
         self.name = name
-        self._base = f"{_address(host)}/v2/{name}"
+        self._reach = reach
+        self._base = f"{_address(host, name, reach)}/v2/{name}"
         self._headers: dict[str, str] = {}
 
     def manifest(self, reference: str) -> tuple[dict[str, Any], str]:
@@ -73,39 +87,46 @@ class Repository:
 
     def renew(self) -> Mapping[str, str]:
         """Return fresh headers: tokens of registries live for minutes only."""
-        import httpx2
-
-        with self._client() as client:
-            self._headers = {}
-            try:
-                answer = client.get(f"{self._base}/tags/list?n=1", headers={})
-                if answer.status_code == 401:
-                    self._log_in(client, answer)
-            except httpx2.HTTPError as error:
-                raise FetchFailed(f"{self.host} cannot be asked: {error}.") from error
+        self._headers = {}
+        with self._asking() as client:
+            answer = self._ask(client, f"{self._base}/tags/list?n=1")
+            if answer.status_code == 401:
+                self._log_in(client, answer)
         return self.headers
 
     def _get(self, url: str, what: str) -> bytes:
-        import httpx2
-
-        try:
-            with self._client() as client:
+        with self._asking() as client:
+            answer = self._ask(client, url)
+            if answer.status_code == 401:
+                self._log_in(client, answer)
                 answer = self._ask(client, url)
-                if answer.status_code == 401:
-                    self._log_in(client, answer)
-                    answer = self._ask(client, url)
-        except httpx2.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise FetchFailed(f"{self.host} cannot be asked for {self.name}: {reason}.") from error
         self._raise_for(answer, what)
         return answer.content
 
-    def _client(self) -> httpx2.Client:
+    @contextmanager
+    def _asking(self) -> Iterator[httpx2.Client]:
+        """Give a client, and say what its errors mean."""
         import httpx2
 
-        return httpx2.Client(timeout=_TIMEOUT, headers={"user-agent": f"localai/{__version__}"})
+        from localai.network.clients import client
+
+        headers = {"user-agent": f"localai/{__version__}"}
+        try:
+            with client(self._reach, timeout=_TIMEOUT, headers=headers) as made:
+                yield made
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            reason = str(error) or type(error).__name__
+            raise Unreachable(
+                f"{self.host} cannot be asked for {self.name}: {reason}.", host=self.host
+            ) from error
+        except httpx2.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise FetchFailed(f"{self.host} cannot be asked for {self.name}: {reason}.") from error
 
     def _ask(self, client: httpx2.Client, url: str) -> httpx2.Response:
+        return ask_patiently(lambda: self._ask_once(client, url))
+
+    def _ask_once(self, client: httpx2.Client, url: str) -> httpx2.Response:
         """Get a small answer; what is sent to the registry does not follow to another host."""
         import httpx2
 
@@ -113,9 +134,12 @@ class Repository:
         for _ in range(5):
             with client.stream("GET", url, headers=headers) as answer:
                 if not answer.has_redirect_location:
-                    return _limited(answer)
+                    return _limited(answer, url)
                 target = httpx2.URL(url).join(answer.headers["location"])
-            if target.netloc != httpx2.URL(url).netloc:
+            before = httpx2.URL(url)
+            if before.scheme == "https" and target.scheme != "https":
+                raise FetchFailed(f"{self.host} leads from https to http: this is refused.")
+            if (target.scheme, target.netloc) != (before.scheme, before.netloc):
                 headers.pop("authorization", None)
             url = str(target)
         raise FetchFailed(f"{self.host} redirects too often.")
@@ -138,12 +162,19 @@ class Repository:
         realm = asked.realm or ""
         if not realm.startswith(("https://", "http://")):
             raise AccessRefused(f"{self.host} names no address for tokens: '{realm[:200]}'.")
+        if self._base.startswith("https:") and not realm.startswith("https:"):
+            raise AccessRefused(f"{self.host} gives its tokens over clear text: this is refused.")
         headers = {}
         if login and may_have_login(realm, self._base):
             headers["authorization"] = f"Basic {login}"
         asks = {"service": asked.service, "scope": asked.scope or f"repository:{self.name}:pull"}
         params = {name: value for name, value in asks.items() if value}
-        answer = client.get(realm, params=params, headers=headers)
+
+        def ask() -> httpx2.Response:
+            with client.stream("GET", realm, params=params, headers=headers) as answer:
+                return _limited(answer, realm)
+
+        answer = ask_patiently(ask)
         body = _json(answer.content, realm) if answer.status_code == 200 else {}
         token = body.get("token") or body.get("access_token")
         if not isinstance(token, str):
@@ -164,46 +195,59 @@ class Repository:
                 f"{name} is not for everybody, or does not exist ({status}): run "
                 f"`podman login {self.host}` or `docker login {self.host}`."
             )
-        raise FetchFailed(f"{self.host} answered {status} for {self.name}: try again later.")
+        wait = asked_to_wait(answer)
+        later = "try again later" if wait is None else f"try again in {wait:.0f} s"
+        if status == 429:
+            later += f", or log in for more: `podman login {self.host}`"
+        raise FetchFailed(
+            f"{self.host} answered {status} for {self.name}: {later}.", retry_after=wait
+        )
 
 
 def may_have_login(realm: str, registry: str) -> bool:
     """Tell whether the password may go to the address that a registry names for tokens.
 
-    It may to the same host; over TLS also to a neighbour, as from registry-1.docker.io to
-    auth.docker.io.
+    It may to the same host; over TLS also to its parent and what is below that, as from
+    registry-1.docker.io to auth.docker.io.
     """
     asked, own = urlsplit(realm), urlsplit(registry)
     if (asked.scheme, asked.netloc) == (own.scheme, own.netloc):
         return True
     if asked.scheme != "https" or not asked.hostname or not own.hostname:
         return False
-    domain = ".".join(own.hostname.split(".")[-2:])
-    return "." in domain and (asked.hostname == domain or asked.hostname.endswith(f".{domain}"))
+    parent = own.hostname.partition(".")[2]
+    if "." not in parent or _FOR_ALL.fullmatch(parent) or own.hostname.replace(".", "").isdigit():
+        return False
+    return asked.hostname == parent or asked.hostname.endswith(f".{parent}")
 
 
-def _address(host: str) -> str:
+def _address(host: str, name: str, reach: Reach) -> str:
     if host == DOCKER_HOST:
         return "https://registry-1.docker.io"
-    plain = host.startswith("[::1]") or host.partition(":")[0] in _LOOPBACK
-    return f"{'http' if plain else 'https'}://{host}"
+    on_this_machine = host.startswith("[::1]") or host.partition(":")[0] in _LOOPBACK
+    is_plain = on_this_machine or (is_insecure(host, name) and not _speaks_tls(host, reach))
+    return f"{'http' if is_plain else 'https'}://{host}"
 
 
-def _limited(answer: httpx2.Response) -> httpx2.Response:
-    """Read an answer that must be small."""
+def _speaks_tls(host: str, reach: Reach) -> bool:
+    """Tell whether a registry that may do without TLS has it all the same, as podman looks."""
     import httpx2
 
-    content = bytearray()
-    for part in answer.iter_bytes():
-        content += part
-        if len(content) > _LARGEST:
-            raise UnreadableArtifact(f"{answer.url} is larger than a manifest or text may be.")
-    headers = {
-        name: value
-        for name, value in answer.headers.items()
-        if name not in {"content-encoding", "content-length", "transfer-encoding"}
-    }
-    return httpx2.Response(answer.status_code, headers=headers, content=bytes(content))
+    from localai.network.clients import client
+
+    try:
+        with client(reach, timeout=_TIMEOUT) as asking:
+            asking.get(f"https://{host}/v2/")
+    except httpx2.TransportError:
+        return False
+    return True
+
+
+def _limited(answer: httpx2.Response, url: str) -> httpx2.Response:
+    try:
+        return whole(answer, _LARGEST)
+    except TooLarge:
+        raise UnreadableArtifact(f"{url} is larger than a manifest or text may be.") from None
 
 
 def _json(content: bytes, source: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from localai.store.artifact import Artifact, RemoteFile
 from localai.store.errors import InvalidReference
 from localai.store.gguf_files import is_gguf, is_projector
-from localai.store.references import UrlReference
+from localai.store.references import UrlReference, shown_url
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _SPLIT = re.compile(r"-00001-of-(\d{5})(\.gguf)$", re.IGNORECASE)
@@ -49,14 +49,16 @@ def file_name(url: str) -> str:
     """
     name = unquote(PurePosixPath(urlsplit(url).path).name)
     if not name or name.startswith(".") or "/" in name or "." not in name:
-        raise InvalidReference(f"{url} does not name a model file: its last part is '{name}'.")
+        raise InvalidReference(
+            f"{shown_url(url)} does not name a model file: its last part is '{name}'."
+        )
     return name
 
 
 def folder_of(url: str) -> str:
     """Return where the file lives in the store: below its host, as on the server."""
-    parts = urlsplit(url)
-    host = _NOT_IN_NAMES.sub("-", parts.netloc.rpartition("@")[2])
+    parts = urlsplit(shown_url(url))  # a fresh token leads to the same file
+    host = _NOT_IN_NAMES.sub("-", parts.netloc)
     folders = [_clean(part) for part in unquote(parts.path).split("/")[:-1]]
     query = parts.query
     # The query may choose another file; `?download=true` does not.

@@ -13,10 +13,10 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from localai.api import fetching
-from localai.api.addresses import Address
 from localai.api.media import Media, fetch_media, media_type_of
 from localai.errors import InvalidRequest
+from localai.network import clients, reach
+from localai.network.addresses import Address
 from localai.settings import Settings
 from tests.unit.api.picture_server import PNG, PictureServer
 
@@ -88,8 +88,8 @@ async def test_each_redirect_is_checked_again(
     """A public host that redirects to this machine: only its first answer is read."""
     url = server.says("/old", b"", "302 Found", f"location: http://inside.test:{server.port}/real")
     server.says("/real", PNG)
-    monkeypatch.setattr(fetching, "is_public", lambda a: a != ip_address("127.0.0.2"))
-    monkeypatch.setattr(fetching, "resolve_host", _names({"inside.test": "127.0.0.2"}))
+    monkeypatch.setattr(reach, "is_public", lambda a: a != ip_address("127.0.0.2"))
+    monkeypatch.setattr(clients, "resolve_host", _names({"inside.test": "127.0.0.2"}))
     assert "'inside.test' is not an address" in await refusal(url, Settings())
     assert len(server.heads) == 1
 
@@ -100,8 +100,8 @@ async def test_the_checked_address_is_the_one_that_is_called(
     """A name that means another address the second time gets no second time."""
     server.says("/cat", PNG)
     asked: list[str] = []
-    monkeypatch.setattr(fetching, "is_public", lambda a: True)
-    monkeypatch.setattr(fetching, "resolve_host", _names({"twofaced.test": "127.0.0.1"}, asked))
+    monkeypatch.setattr(reach, "is_public", lambda a: True)
+    monkeypatch.setattr(clients, "resolve_host", _names({"twofaced.test": "127.0.0.1"}, asked))
     media = await fetch(f"http://twofaced.test:{server.port}/cat", Settings())
     assert media.content == PNG
     assert asked == ["twofaced.test"]
@@ -114,7 +114,7 @@ async def test_the_name_that_is_looked_up_is_the_one_that_is_asked_for(
     """Two generations of IDNA spell some names differently, so that they are two hosts."""
     server.says("/cat", PNG)
     asked: list[str] = []
-    monkeypatch.setattr(fetching, "resolve_host", _names({}, asked))
+    monkeypatch.setattr(clients, "resolve_host", _names({}, asked))
     await fetch(f"http://straße.test:{server.port}/cat")
     assert asked == ["xn--strae-oqa.test"]
     assert f"host: {asked[0]}:{server.port}" in server.heads[0].lower()
@@ -131,18 +131,23 @@ async def test_certificates_are_loaded_once_and_not_in_the_loop(
         return build(*args, **options)
 
     monkeypatch.setattr(httpcore2, "default_ssl_context", watched)
-    fetching._tls_context.cache_clear()
+    clients.certificates.cache_clear()
     await asyncio.gather(*(fetch(url) for _ in range(3)))
     assert len(threads) == 1
     assert threads[0] is not threading.main_thread()
 
 
-@pytest.mark.parametrize("url", ["ftp://example.com/cat.png", "http://127.0.0.1/cat.png"])
-async def test_no_client_is_made_for_what_is_refused(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_client_is_made_for_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(httpx2, "AsyncClient", None)
-    await refusal(url, Settings())
+    await refusal("ftp://example.com/cat.png", Settings())
+
+
+async def test_a_proxy_of_the_environment_is_not_asked(
+    server: PictureServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would look the name up once more, past the check."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert (await fetch(server.says("/cat", PNG))).content == PNG
 
 
 def _names(table: dict[str, str], asked: list[str] | None = None):  # type: ignore[no-untyped-def]

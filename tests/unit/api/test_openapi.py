@@ -41,6 +41,7 @@ def test_the_description_lists_every_public_route_once(schema: dict[str, Any]) -
         "POST /models/delete/{name}",
         "GET /models/jobs",
         "GET /models/jobs/{job_id}",
+        "GET /models/jobs/{job_id}/events",
         "DELETE /models/jobs/{job_id}",
         "POST /models/jobs/{job_id}/cancel",
         "GET /health",

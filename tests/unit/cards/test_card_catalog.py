@@ -473,3 +473,35 @@ def test_card_written_a_moment_ago_is_found(tmp_path: Path) -> None:
     catalog.refresh()
     write_card(tmp_path / "late.yaml", "name: late\nbackend: echo\n")
     assert catalog.resolve("late", Capability.CHAT).name == "late"
+    write_card(tmp_path / "later.yaml", "name: later\nbackend: echo\n")
+    assert catalog.find("later").name == "later"
+
+
+def test_a_name_that_only_leads_to_a_card_does_not_name_it(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"mine": echo("mine", "aliases: [other]")})
+    assert found.named("mine").name == "mine"
+    for name in ("other", "mine:latest"):
+        with pytest.raises(ModelNotFound, match="leads to 'mine'"):
+            found.named(name)
+
+
+def test_a_wrong_fallback_is_told_and_hides_nothing(tmp_path: Path) -> None:
+    found = catalog(
+        tmp_path,
+        {
+            "a": llama("a", "fallback: nobody"),
+            "b": llama("b", "fallback: a"),
+            "c": llama("c", "fallback: d"),
+            "d": llama("d", "fallback: c"),
+            "voice": llama("voice", "capabilities: [completion]"),
+            "e": llama("e", "fallback: voice"),
+        },
+    )
+    for name in "abcde":
+        card = found.resolve(name, CHAT)
+        assert found.stand_in(card, CHAT) is card
+    (error,) = found.errors()
+    assert (error.path.name, error.line, error.card_name) == ("a.yaml", 5, "a")
+    assert "'nobody'" in error.message
+    line = found.line_of_answerers(found.find("b"), CHAT)
+    assert [card.name for card in line] == ["b", "a"]

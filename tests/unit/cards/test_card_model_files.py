@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +9,10 @@ from localai.cards.model_files import (
     missing_references,
     remote_references,
     resolve_model_path,
+    safe_model_path,
 )
 from localai.cards.reading import read_card
-from localai.cards.resolved import ResolvedCard
+from localai.cards.resolved import Meaning, ResolvedCard
 from localai.errors import LoadFailed
 from tests.unit.cards.samples import backends, write_card
 
@@ -99,9 +100,23 @@ def test_a_model_that_is_not_fetched_yet_is_named_with_the_way_to_it(
         resolve_model_path(card(tmp_path, model_uri))
 
 
-def located(tmp_path: Path, text: str, here: dict[str, Path]) -> ResolvedCard:
+@dataclass
+class Elsewhere:
+    """Models by reference, and what texts without a scheme mean."""
+
+    here: dict[str, Path]
+    meanings: dict[str, Meaning] = field(default_factory=dict)
+
+    def __call__(self, reference: str, sha256: str | None = None, /) -> Path | None:
+        return self.here.get(reference)
+
+    def meaning(self, text: str, /) -> Meaning | None:
+        return self.meanings.get(text)
+
+
+def located(tmp_path: Path, text: str, here: dict[str, Path], **meanings: Meaning) -> ResolvedCard:
     resolved = read_card(write_card(tmp_path / "cards/a.yaml", text), backends())
-    return replace(resolved, locate=here.get)
+    return replace(resolved, locate=Elsewhere(here, meanings))
 
 
 def test_a_fetched_model_is_found_by_its_reference(tmp_path: Path, model: Path) -> None:
@@ -139,3 +154,87 @@ def test_another_missing_file_is_named_with_its_source(tmp_path: Path, model: Pa
         resolve_model_path(resolved)
     (tmp_path / "cards/eyes.gguf").touch()
     assert resolve_model_path(resolved) == model
+
+
+TINY = Meaning("hf://org/tiny", "0" * 64)
+
+
+def named(tmp_path: Path, here: dict[str, Path]) -> ResolvedCard:
+    return located(tmp_path, "name: a\nbackend: llama_cpp\nmodel: tiny\n", here, tiny=TINY)
+
+
+def test_a_name_means_the_model_from_elsewhere(tmp_path: Path, model: Path) -> None:
+    card = named(tmp_path, {})
+    assert remote_references(card) == missing_references(card) == {"hf://org/tiny": "0" * 64}
+    with pytest.raises(LoadFailed) as caught:
+        resolve_model_path(card)
+    assert "there is no file 'tiny', and 'hf://org/tiny' is not on this machine yet" in (
+        caught.value.message
+    )
+    fetched = named(tmp_path, {"hf://org/tiny": model})
+    assert resolve_model_path(fetched) == model
+    assert missing_references(fetched) == {}
+
+
+def test_a_file_beside_the_card_counts_before_a_name(tmp_path: Path, model: Path) -> None:
+    card = named(tmp_path, {"hf://org/tiny": model})
+    (tmp_path / "cards/tiny").write_bytes(b"GGUF")
+    assert resolve_model_path(card) == tmp_path / "cards/tiny"
+    assert remote_references(card) == {}
+
+
+def test_a_file_of_the_card_may_come_by_a_name_too(tmp_path: Path, model: Path) -> None:
+    text = (
+        f"name: a\nbackend: llama_cpp\nmodel: '{model}'\nfiles: [{{path: eyes.gguf, uri: tiny}}]\n"
+    )
+    assert missing_references(located(tmp_path, text, {}, tiny=TINY)) == {"hf://org/tiny": None}
+    card = located(tmp_path, text, {"hf://org/tiny": model}, tiny=TINY)
+    assert resolve_model_path(card) == model
+
+
+@pytest.mark.parametrize(
+    ("written", "ollama"),
+    [("llama3.2:3b", "ollama://llama3.2:3b"), ("none.gguf", "ollama://name[:tag]")],
+)
+def test_a_missing_path_is_told_what_else_it_could_have_been(
+    tmp_path: Path, written: str, ollama: str
+) -> None:
+    with pytest.raises(LoadFailed) as caught:
+        resolve_model_path(card(tmp_path, written))
+    assert f"'{written}' is no short name and no model of a gallery" in caught.value.message
+    assert ollama in caught.value.message
+    with pytest.raises(LoadFailed) as caught:
+        resolve_model_path(card(tmp_path, f"./{written}"))
+    assert "short name" not in caught.value.message
+
+
+def folder_card(tmp_path: Path, *more: str, **files: bytes) -> ResolvedCard:
+    """Return the card of a folder with these files, their names with `__` for a dot."""
+    for name, content in files.items():
+        path = tmp_path / "model" / name.replace("__", ".")
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    lines = ["name: a", "backend: llama_cpp", f"model: {tmp_path / 'model'}", *more]
+    return read_card(write_card(tmp_path / "cards/a.yaml", "\n".join(lines)), backends())
+
+
+def test_a_pickle_is_not_loaded_without_trust(tmp_path: Path) -> None:
+    pickled = {"modules__json": b"[]", "pytorch_model__bin": b"\x80"}
+    with pytest.raises(LoadFailed) as refused:
+        safe_model_path(folder_card(tmp_path, **pickled))
+
+    assert "pytorch_model.bin" in refused.value.message
+    assert "trust: true" in refused.value.message
+    assert safe_model_path(folder_card(tmp_path, "trust: true")) == tmp_path / "model"
+
+
+def test_a_pickle_beside_safe_weights_is_never_read(tmp_path: Path) -> None:
+    both = {"model__safetensors": b"", "pytorch_model__bin": b"\x80"}
+
+    assert safe_model_path(folder_card(tmp_path, **both)) == tmp_path / "model"
+
+
+def test_ctranslate2_writes_no_pickles(tmp_path: Path) -> None:
+    whisper = {"model__bin": b"", "config__json": b"{}", "vocabulary__txt": b""}
+
+    assert safe_model_path(folder_card(tmp_path, **whisper)) == tmp_path / "model"

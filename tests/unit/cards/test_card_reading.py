@@ -8,6 +8,8 @@ from localai.cards.reading import check_card, read_card
 from localai.cards.resolved import ResolvedCard
 from localai.errors import CardError
 from localai.protocol.capabilities import Capability
+from localai.protocol.manifest import read_manifests
+from localai.settings import builtin_backends_folder
 from tests.unit.cards.samples import backends, write_card
 
 
@@ -204,3 +206,15 @@ def test_reading_raises_the_first_mistake_with_file_and_line(tmp_path: Path) -> 
         read_card(path, backends())
     assert str(caught.value) == f"{path}:3: unknown key 'x'."
     assert (caught.value.path, caught.value.line) == (str(path), 3)
+
+
+def test_an_option_that_runs_the_models_programs_needs_trust(tmp_path: Path) -> None:
+    manifests = read_manifests(builtin_backends_folder())
+    text = "name: a\nbackend: sentence_transformers\nmodel: m\noptions: {trust_remote_code: true}\n"
+    path = write_card(tmp_path / "a.yaml", text)
+    (problem,) = check_card(path, manifests).problems
+
+    assert "trust: true" in problem.message
+    assert problem.line == 4
+    path.write_text(text + "trust: true\n", "utf-8")
+    assert not check_card(path, manifests).problems

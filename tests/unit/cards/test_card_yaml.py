@@ -83,6 +83,16 @@ def test_anchors_may_be_used(tmp_path: Path) -> None:
     assert read(tmp_path, "a: &x [1]\nb: *x\n").data == {"a": [1], "b": [1]}
 
 
+def test_merged_mappings_may_be_used(tmp_path: Path) -> None:
+    source = read(tmp_path, "a: &x {k: 1, l: 2}\nb:\n  <<: *x\n  k: 3\n")
+    assert source.data == {"a": {"k": 1, "l": 2}, "b": {"k": 3, "l": 2}}
+    assert source.line_of(("b", "l")) == 2
+
+
+def test_blank_documents_do_not_count(tmp_path: Path) -> None:
+    assert read(tmp_path, "---\n# about\n---\na: 1\n---\n").data == {"a": 1}
+
+
 def test_a_bomb_of_anchors_ends_early(tmp_path: Path) -> None:
     levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]

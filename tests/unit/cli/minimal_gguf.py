@@ -7,9 +7,9 @@ import struct
 _TEXT = 8
 
 
-def minimal_gguf() -> bytes:
+def minimal_gguf(architecture: str = "llama") -> bytes:
     """Return 5000 bytes: a header with the architecture and a chat template, without tensors."""
-    told = {"general.architecture": "llama", "tokenizer.chat_template": "{{ messages }}"}
+    told = {"general.architecture": architecture, "tokenizer.chat_template": "{{ messages }}"}
     header = b"GGUF" + struct.pack("<IQQ", 3, 0, len(told))
     for key, value in told.items():
         header += _text(key) + struct.pack("<I", _TEXT) + _text(value)

@@ -98,3 +98,24 @@ def test_version_says_what_is_here(localai: Callable[..., Ended]) -> None:
 
     assert set(lines) == {"localai", "python", "platform", "backends"}
     assert {"echo", "files"} <= set(lines["backends"].split(", "))
+
+
+def test_more_backends_can_be_named_when_cards_are_checked(
+    tmp_path: Path, localai: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = tmp_path / "others" / "another"
+    backend.mkdir(parents=True)
+    (backend / "backend.yaml").write_text(
+        "name: another\ndescription: x\ncapabilities: [chat]\nentry: worker:Another\n"
+        "needs_model: false\n"
+    )
+    card = tmp_path / "card.yaml"
+    card.write_text("name: x\nbackend: another\n")
+    config = tmp_path / "localai.yaml"
+    config.write_text("backends: [others]\n")
+
+    monkeypatch.delenv("LOCALAI_BACKENDS", raising=False)
+    assert localai("card", "check", str(card)).code == 1
+    assert localai("card", "check", str(card), "--backends", str(backend.parent)).code == 0
+    assert localai("card", "check", str(card), "--config", str(config)).code == 0
+    assert "another" in localai("card", "schema", "--config", str(config)).out

@@ -4,9 +4,17 @@ import json
 import socket
 from collections.abc import Callable
 
+import click
 import pytest
 
-from localai.cli.client import Gateway, GatewayRefused, GatewayUnreachable, model_path, read_answer
+from localai.cli.client import (
+    Gateway,
+    GatewayRefused,
+    GatewayUnreachable,
+    model_path,
+    read_answer,
+    url_option,
+)
 from tests.unit.cli.ended import Ended
 from tests.unit.cli.fake_gateway import Answer, FakeGateway, error, sse
 
@@ -57,6 +65,36 @@ def test_an_address_may_end_in_v1(gateway: FakeGateway) -> None:
     gateway.answer_json("GET", "/v1/models", {"data": []})
 
     assert Gateway(f"{gateway.url}/v1/").get("/v1/models") == {"data": []}
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({}, "http://127.0.0.1:8080"),
+        ({"PORT": "9001"}, "http://127.0.0.1:9001"),
+        ({"HOST": "0.0.0.0", "PORT": "9001"}, "http://127.0.0.1:9001"),
+        ({"HOST": "::"}, "http://[::1]:8080"),
+        ({"HOST": "192.0.2.7"}, "http://192.0.2.7:8080"),
+        ({"PORT": "0"}, "http://127.0.0.1:8080"),
+        ({"PORT": "many"}, "http://127.0.0.1:8080"),
+        ({"PORT": "9001", "SOCKET": "/run/x.sock"}, "unix:///run/x.sock"),
+        ({"PORT": "9001", "URL": "http://box"}, "http://box"),
+    ],
+)
+def test_the_gateway_is_where_its_own_variables_put_it(
+    variables: dict[str, str], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"LOCALAI_{name}", value)
+    seen: list[str] = []
+
+    @click.command()
+    @url_option
+    def command(url: str) -> None:
+        seen.append(url)
+
+    command.main([], standalone_mode=False)
+    assert seen == [url]
 
 
 @pytest.mark.parametrize("name", ["LOCALAI_API_KEY", "OPENAI_API_KEY"])

@@ -13,6 +13,8 @@ from localai.store.download import Downloader, Patience
 from tests.unit.cli.ended import Ended
 from tests.unit.cli.fake_gateway import Answer, FakeGateway
 from tests.unit.cli.minimal_gguf import minimal_gguf
+from tests.unit.store.file_server import serve_files
+from tests.unit.store.hub_server import Hub
 
 GGUF = minimal_gguf()
 
@@ -132,7 +134,20 @@ def test_what_names_no_model_is_refused_with_the_forms(
 def test_an_unknown_name_says_where_models_come_from(
     models: Path, localai: Callable[..., Ended]
 ) -> None:
-    assert "no short name" in localai("pull", "qwen3").err
+    ended = localai("pull", "qwen3-4")
+
+    assert ended.code == 1
+    assert "is no short name and no model of a gallery. Did you mean 'qwen3-4b'" in ended.err
+    assert "hf://org/repo" in ended.err
+
+
+def test_what_ollama_calls_a_model_is_told_how_it_is_pulled(
+    models: Path, localai: Callable[..., Ended]
+) -> None:
+    ended = localai("pull", "llama3.2:3b")
+
+    assert ended.code == 1
+    assert "`localai pull ollama://llama3.2:3b`" in ended.err
 
 
 def test_the_checksum_of_a_file_is_checked_too(
@@ -257,3 +272,163 @@ def test_an_error_of_the_server_and_a_url_of_no_model_are_named(
     assert "answered 404" in localai("pull", f"{gateway.url}/none.gguf").err
     assert "does not name a model file" in localai("pull", f"{gateway.url}/").err
     assert "--trust" in localai("pull", f"{gateway.url}/model.bin").err
+
+
+# --- a name of a gallery ---
+
+
+@pytest.fixture
+def team(gateway: FakeGateway, models: Path, tmp_path: Path, localai: Callable[..., Ended]) -> Path:
+    """A gallery `team` with one model, `tiny`."""
+    path = tmp_path / "team.yaml"
+    path.write_text(
+        "models:\n  - {name: tiny, backend: llama_cpp, capabilities: [chat], licence: mit,\n"
+        f"     files: [{{path: M.gguf, uri: '{serve(gateway, GGUF)}',\n"
+        f"       sha256: {hashlib.sha256(GGUF).hexdigest()}}}]}}\n",
+        "utf-8",
+    )
+    assert localai("gallery", "add", str(path)).code == 0
+    return path
+
+
+@pytest.mark.parametrize("name", ["tiny", "team@tiny"])
+def test_a_gallery_s_model_is_installed(
+    team: Path, models: Path, localai: Callable[..., Ended], name: str
+) -> None:
+    ended = localai("pull", name)
+
+    assert (ended.code, ended.err) == (0, "note: its licence is mit.\n")
+    assert ended.out == f"Wrote {models / 'tiny.yaml'}. Try: localai chat tiny\n"
+    assert Path(card(models / "tiny.yaml")["model"]).read_bytes() == GGUF
+    assert localai("pull", name).out.startswith("Kept ")
+    assert localai("install", name).out.startswith("Kept ")
+    assert localai("pull", name, "--force").out.startswith("Wrote ")
+
+
+def test_a_gallery_s_model_may_have_another_name(
+    team: Path, models: Path, localai: Callable[..., Ended]
+) -> None:
+    assert localai("pull", "tiny", "--name", "mine").code == 0
+    assert card(models / "mine.yaml")["name"] == "mine"
+    assert localai("pull", "tiny", "--sha256", "0" * 64).code == 2
+
+
+def test_what_was_pulled_is_installed_without_fetching_it_again(
+    team: Path, gateway: FakeGateway, models: Path, localai: Callable[..., Ended]
+) -> None:
+    localai("pull", f"{gateway.url}/files/M.gguf?download=1")
+    asked = len(gateway.calls)
+
+    assert localai("install", "tiny").code == 0
+    assert len(gateway.calls) == asked
+    assert card(models / "tiny.yaml")["model"] == card(models / "m.yaml")["model"]
+
+
+# --- a model that is here ---
+
+
+def test_a_second_pull_says_that_it_is_here(
+    gateway: FakeGateway, models: Path, localai: Callable[..., Ended]
+) -> None:
+    url = serve(gateway, GGUF)
+    localai("pull", url)
+
+    assert localai("pull", url).out == (
+        f"Kept {models / 'm.yaml'}; {url} is here already. Try: localai chat m\n"
+    )
+
+
+def test_a_card_of_another_name_is_kept_too(
+    gateway: FakeGateway, models: Path, model: Path, localai: Callable[..., Ended]
+) -> None:
+    url = serve(gateway, GGUF)
+    localai("pull", url, "--name", "mine")
+    localai("pull", str(model), "--name", "own")
+
+    assert localai("pull", url).out.startswith(f"Kept {models / 'mine.yaml'}; ")
+    assert localai("pull", str(model)).out.startswith(f"Kept {models / 'own.yaml'}. ")
+    assert sorted(one.name for one in models.iterdir()) == ["mine.yaml", "own.yaml"]
+    assert localai("pull", url, "--name", "more").out.startswith("Wrote ")
+
+
+def test_a_pulled_model_needs_no_network(
+    models: Path, localai: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with serve_files() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        Hub(server, server).put("org/tiny", {"tiny-Q4_K_M.gguf": GGUF})
+        assert localai("pull", "org/tiny").code == 0
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "another"))
+    ended = localai("pull", "hf.co/org/tiny")
+
+    assert ended.out == (
+        f"Kept {models / 'tiny.yaml'}; hf://org/tiny is here already. Try: localai chat tiny\n"
+    )
+    assert "HF_HUB_OFFLINE forbids to ask the hub. The version that is here is taken." in ended.err
+    assert localai("pull", "org/other").code == 1
+    assert localai("card", "import", "org/tiny").code == 0
+
+
+# --- cards that name what was pulled ---
+
+
+@pytest.fixture
+def by_reference(gateway: FakeGateway, models: Path, localai: Callable[..., Ended]) -> str:
+    """A model that is here, with no card but one that names its reference."""
+    url = serve(gateway, GGUF)
+    localai("pull", url)
+    (models / "m.yaml").unlink()
+    (models / "far.yaml").write_text(f"name: far\nbackend: llama_cpp\nmodel: '{url}'\n")
+    return url
+
+
+def test_a_card_that_names_a_reference_has_its_model(
+    by_reference: str, models: Path, tmp_path: Path, localai: Callable[..., Ended]
+) -> None:
+    assert localai("list").out.splitlines()[1].split()[0] == "far"
+    assert f"reference: {by_reference}" in localai("show", "far").out
+    assert localai("card", "check", str(models)).code == 0
+    assert localai("export", "far", str(tmp_path / "far.tar")).code == 0
+    for more in ((), ("--name", "far")):
+        ended = localai("pull", by_reference, *more)
+        assert ended.out.startswith(f"Kept {models / 'far.yaml'}; "), ended.err
+    assert "4.9 KiB became free" in localai("rm", "far").out
+    assert list(models.iterdir()) == []
+
+
+def test_a_card_whose_model_is_not_here_yet_is_kept(
+    gateway: FakeGateway, models: Path, localai: Callable[..., Ended]
+) -> None:
+    url = serve(gateway, GGUF)
+    text = f"name: far\nbackend: llama_cpp\nmodel: '{url}'\n"
+    (models / "far.yaml").write_text(text)
+
+    assert localai("show", "far").code == 0
+    assert localai("pull", url).out == f"Kept {models / 'far.yaml'}. Try: localai chat far\n"
+    assert (models / "far.yaml").read_text() == text
+    assert f"reference: {url}" in localai("show", "far").out
+
+
+def test_a_card_may_name_a_short_name(
+    by_reference: str, models: Path, tmp_path: Path, localai: Callable[..., Ended],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    short = tmp_path / "config/localai/shortnames.conf"
+    short.parent.mkdir(parents=True)
+    short.write_text(f'[shortnames]\n"tiny" = "{by_reference}"\n')
+    (models / "far.yaml").write_text("name: far\nbackend: llama_cpp\nmodel: tiny\n")
+
+    assert localai("card", "check", str(models)).code == 0
+    assert f"reference: {by_reference}" in localai("show", "far").out
+
+
+def test_a_model_that_is_not_here_cannot_be_exported(
+    models: Path, tmp_path: Path, localai: Callable[..., Ended]
+) -> None:
+    (models / "far.yaml").write_text("name: far\nbackend: llama_cpp\nmodel: 'hf://org/far'\n")
+    ended = localai("export", "far", str(tmp_path / "far.tar"))
+
+    assert ended.code == 1
+    assert "`localai pull hf://org/far` fetches it" in ended.err

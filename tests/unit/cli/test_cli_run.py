@@ -13,13 +13,21 @@ from pathlib import Path
 
 import pytest
 
+from localai import __version__
 from localai.cards.catalog import Catalog
+from localai.cli import run
+from localai.cli.addresses import shown_url
 from localai.cli.banner import render_banner
-from localai.cli.listening import open_socket, shown_url
+from localai.cli.doctor_cards import read_cards
+from localai.cli.listening import open_socket
 from localai.cli.logs import OneLine
+from localai.cli.profile_choice import with_profile
 from localai.errors import ConfigError
+from localai.hardware.cpu import Cpu
+from localai.hardware.machine import Machine
+from localai.hardware.memory import Memory
 from localai.protocol.manifest import read_manifests
-from localai.settings import Settings, builtin_backends_folder
+from localai.settings import Settings, builtin_backends_folder, load_settings
 from tests.unit.cli.ended import Ended
 
 PROGRAM = "from localai.cli import main; main()"
@@ -111,6 +119,56 @@ def test_the_banner_has_the_address_models_a_line_to_try_and_broken_cards(tmp_pa
     assert any(line.startswith("  a  echo, default for chat, completion") for line in lines)
     assert any("curl http://127.0.0.1:80/v1/chat/completions" in line for line in lines)
     assert lines[-1] == f"Broken card: {tmp_path / 'b.yaml'}:3: unknown key 'x'."
+
+
+def test_the_banner_says_what_is_not_here_yet_and_who_answers(tmp_path: Path) -> None:
+    model = "backend: llama_cpp\nmodel: hf://org/repo/m.gguf\n"
+    (tmp_path / "a.yaml").write_text(f"name: a\n{model}fallback: mid\n")
+    (tmp_path / "b.yaml").write_text(f"name: b\n{model}")
+    (tmp_path / "c.yaml").write_text("name: c\nbackend: llama_cpp\nmodel: none.gguf\n")
+    (tmp_path / "mid.yaml").write_text(f"name: mid\n{model}fallback: end\n")
+    (tmp_path / "end.yaml").write_text("name: end\nbackend: echo\n")
+    lines = {line.split()[0]: line for line in banner(tmp_path) if line.startswith("  ")}
+
+    assert lines["a"].endswith(", not here yet: end answers until it is")
+    assert lines["b"].endswith(", not here yet")
+    assert lines["c"].endswith(", its file is missing")
+    assert "here" not in lines["end"]
+
+
+def test_a_machine_that_is_too_small_is_told_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = Memory(2**30, 2**30)
+    monkeypatch.setattr("localai.hardware.memory.detect_memory", lambda probe: small)
+    settings = load_settings(models=tmp_path, profile="cpu")
+    run._warn_of_shortages(settings, read_cards(settings).cards)
+    run._warn_of_shortages(load_settings(models=tmp_path), ())
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        "Warning: The largest model of the profile cpu needs about 8 GiB of memory, "
+        "and there are 1.0 here."
+    )
+
+
+def test_auto_says_what_kept_the_machine_from_telling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hangs = Machine(Cpu("x", 1, ()), Memory(1, 1), troubles=("`nvidia-smi` gave no answer",))
+    monkeypatch.setattr("localai.hardware.machine.detect", lambda folder: hangs)
+    settings = with_profile(load_settings(models=tmp_path, profile="auto"))
+
+    assert settings.profile == "cpu"
+    assert "`nvidia-smi` gave no answer" in capsys.readouterr().out
+
+
+def test_versions_are_json_too(localai: Callable[..., Ended]) -> None:
+    told = json.loads(localai("version", "--json").out)
+
+    assert told["version"] == __version__
+    assert "llama_cpp" in told["backends"]
+    assert told.keys() == {"version", "python", "platform", "backends"}
 
 
 def test_the_banner_without_models_says_how_to_get_one(tmp_path: Path) -> None:

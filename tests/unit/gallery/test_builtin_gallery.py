@@ -8,7 +8,7 @@ import pytest
 
 from localai.gallery.card_of import card_of
 from localai.gallery.entry import Entry
-from localai.gallery.fit import FreeMemory, fit
+from localai.gallery.fit import FreeMemory, estimate, fit
 from localai.gallery.galleries import builtin_gallery
 from localai.gallery.index import load_gallery
 from localai.gallery.lint import lint
@@ -17,10 +17,22 @@ from localai.store.references import HubReference, parse_reference
 from tests.unit.gallery.samples import BACKENDS
 
 INDEX = load_gallery(builtin_gallery())
+# The repositories of the other backends hold more than the weights that are loaded.
+WEIGHTS_ALONE = [
+    one for one in INDEX.entries.values() if one.backend in {"llama_cpp", "faster_whisper", "piper"}
+]
 
 
 def test_nothing_is_wrong_in_it() -> None:
-    assert [str(problem) for problem in lint(INDEX, BACKENDS).problems] == []
+    linted = lint(INDEX, BACKENDS)
+    assert [str(problem) for problem in linted.problems] == []
+    assert linted.sizeless == ()
+
+
+def test_any_machine_can_chat() -> None:
+    need = estimate(INDEX.find("qwen3-0.6b"))
+    assert need is not None
+    assert need.on_cpu < 2 << 30
 
 
 def test_every_kind_of_model_is_in_it() -> None:
@@ -41,6 +53,12 @@ def test_an_entry_is_complete(entry: Entry) -> None:
     assert entry.description.endswith(".")
     assert fit(entry, FreeMemory(1 << 40)).fits
     assert all(isinstance(parse_reference(file.uri), HubReference) for file in entry.files)
+
+
+@pytest.mark.parametrize("entry", WEIGHTS_ALONE, ids=lambda entry: entry.name)
+def test_sizes_and_weights_agree(entry: Entry) -> None:
+    assert entry.footprint is not None
+    assert entry.download_size == pytest.approx(entry.footprint.weight_bytes, rel=0.02)
 
 
 @pytest.mark.parametrize("entry", INDEX.entries.values(), ids=lambda entry: entry.name)

@@ -7,7 +7,8 @@ import pytest
 
 from localai.errors import CardError, ConfigError, ModelNotFound
 from localai.gallery.fetching import fetch_text
-from localai.gallery.galleries import Galleries, read_any
+from localai.gallery.galleries import Galleries, galleries_of, read_any
+from localai.settings import load_settings
 from localai.store.errors import FetchFailed, NotInRegistry
 from tests.unit.gallery.samples import BACKENDS, ENTRY, Web
 
@@ -171,3 +172,17 @@ def test_a_list_of_galleries_is_plain(galleries: Galleries, tmp_path: Path) -> N
     kept = yaml.safe_load((tmp_path / "mine/galleries.yaml").read_text("utf-8"))
     assert kept == {"galleries": [{"name": "second", "source": str(path)}]}
     assert json.dumps(kept)
+
+
+def test_the_folder_of_galleries_may_be_elsewhere(tmp_path: Path) -> None:
+    models, elsewhere = tmp_path / "models", tmp_path / "elsewhere"
+    for folder in (models, elsewhere):
+        folder.mkdir()
+    source = tmp_path / "mine.yaml"
+    source.write_text(ENTRY)
+    settings = load_settings(models=models, galleries=elsewhere)
+
+    galleries_of(settings, BACKENDS).add(str(source), Web({}))
+
+    assert {path.name for path in elsewhere.iterdir()} == {"galleries.yaml", "galleries"}
+    assert not (tmp_path / "galleries.yaml").exists()

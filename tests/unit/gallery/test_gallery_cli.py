@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from localai.cli import gallery_entry
 from localai.cli import install as install_module
 from localai.cli import search as search_module
 from localai.gallery.fit import FreeMemory
@@ -19,6 +20,7 @@ Localai = Callable[..., Ended]
 @pytest.fixture(autouse=True)
 def _memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_module, "free_memory", lambda: FreeMemory(8 << 30))
+    monkeypatch.setattr(gallery_entry, "free_memory", lambda: FreeMemory(8 << 30))
 
 
 def test_galleries_come_and_go(tmp_path: Path, localai: Localai) -> None:
@@ -51,7 +53,8 @@ def test_a_check_prints_every_mistake(tmp_path: Path, localai: Localai) -> None:
     path.write_text(ENTRY.replace(f"        sha256: {SHA}\n", ""), "utf-8")
     assert localai("gallery", "check", str(path)) == (
         0,
-        f"{path}: 1 entries take the hub's checksums: tiny-chat\n{path}: ok (1 models)\n",
+        f"{path}: 1 entries take the hub's checksums: tiny-chat\n"
+        f"{path}: 1 entries have no size: tiny-chat\n{path}: ok (1 models)\n",
         "",
     )
 
@@ -78,6 +81,32 @@ def test_a_search_in_json_says_all(tmp_path: Path, localai: Localai) -> None:
     assert found["fits"] is None
     assert found["files"][0]["sha256"] == SHA
     assert localai("search", "tiny-chat").out.splitlines()[1].startswith("team@tiny-chat")
+
+
+def test_an_entry_is_shown_with_all_that_is_known(tmp_path: Path, localai: Localai) -> None:
+    path = tmp_path / "team.yaml"
+    more = "    size: 2.50 GB\n    variants: [small]\n    notes: ['`mirostat` has no place']\n"
+    small = ENTRY.removeprefix("models:\n").replace("tiny-chat", "small") + "    size: 400 MB\n"
+    big = "unusable:\n  - {name: big, reason: it runs on vllm}\n"
+    path.write_text(ENTRY + more + small + big, "utf-8")
+    localai("gallery", "add", str(path))
+    shown = localai("gallery", "show", "tiny-chat").out.splitlines()
+
+    assert shown[0] == "team@tiny-chat"
+    assert "  licence: mit" in shown
+    assert "  size: 2.3 GiB" in shown
+    assert any(line.startswith("  fits: yes: needs about 2.7 GiB") for line in shown)
+    assert any(line.startswith("  here: 'tiny-chat': the largest of 2 that fits") for line in shown)
+    assert any(SHA in line and "hf://org/tiny/tiny.gguf" in line for line in shown)
+    assert shown[-1] == "note: `mirostat` has no place"
+
+    told = json.loads(localai("gallery", "show", "team@tiny-chat", "--json").out)
+    assert (told["size"], told["license"]) == (2_500_000_000, "mit")
+    assert told["notes"] == ["`mirostat` has no place"]
+    assert "  cannot be installed: it runs on vllm" in localai("gallery", "show", "big").out
+    missing = localai("gallery", "show", "tiny-chatt")
+    assert missing.code == 1
+    assert "Did you mean 'tiny-chat'" in missing.err
 
 
 def test_nothing_found_is_an_error(localai: Localai) -> None:

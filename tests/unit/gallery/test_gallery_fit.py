@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from localai.gallery.entry import Entry
-from localai.gallery.fit import FreeMemory, choose_variant, estimate, fit
+from localai.gallery.fit import FreeMemory, estimate, fit
 from tests.unit.gallery.samples import entry
 
 GIB = 1 << 30
@@ -55,9 +55,10 @@ def test_nobody_knows_without_size_and_weights() -> None:
 
 
 def test_the_gpu_comes_first_and_the_cpu_is_named() -> None:
-    assert fit(chat(), FreeMemory(2 * GIB, 24 * GIB)).fits is True
+    on_gpu = fit(chat(), FreeMemory(2 * GIB, 24 * GIB))
+    assert (on_gpu.fits, on_gpu.on_gpu) == (True, True)
     beside = fit(chat(), FreeMemory(32 * GIB, 2 * GIB))
-    assert beside.fits is True
+    assert (beside.fits, beside.on_gpu) == (True, False)
     assert "too much for the GPU: it runs on the CPU" in beside.reason
 
 
@@ -91,14 +92,3 @@ def test_parts_that_wait_their_turn_need_main_memory() -> None:
     assert turns is not None
     assert whole.device - turns.device == 2_000_000_000
     assert turns.host - whole.host == 2_000_000_000
-
-
-def test_the_largest_variant_that_fits_is_taken() -> None:
-    base = chat(1e9, variants=["middle", "large"])
-    middle, large = chat(8e9, name="middle"), chat(70e9, name="large")
-    other = chat(9e9, name="other")
-    every = [middle, large, other]
-
-    assert choose_variant(base, every, FreeMemory(16 * GIB)).name == "middle"
-    assert choose_variant(base, every, FreeMemory(640 * GIB)).name == "large"
-    assert choose_variant(base, every, FreeMemory(GIB)).name == base.name

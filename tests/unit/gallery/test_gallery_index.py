@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from localai.errors import CardError, ModelNotFound
-from localai.gallery.index import Index, load_gallery
+from localai.gallery.index import Index, keep_former, load_gallery
 from localai.protocol.capabilities import Capability
 from tests.unit.gallery.samples import ENTRY, SHA, gallery
 
@@ -33,6 +33,48 @@ def test_sizes_add_up_only_when_all_are_known() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "count"),
+    [
+        ("5", 5), ("484 MB", 484_000_000), ("2.50 GB", 2_500_000_000), ("91.6MB", 91_600_000),
+        ("1.5 GiB", 3 << 29), ("12 kB", 12_000),
+    ],
+)  # fmt: skip
+def test_a_size_may_be_written_for_people(written: str, count: int) -> None:
+    text = ENTRY.replace(
+        "tiny.gguf\n        sha", f"tiny.gguf\n        size: {written}\n        sha"
+    )
+    assert gallery(text).find("tiny-chat").files[0].size == count
+    assert (
+        gallery(ENTRY.replace("licence: mit", f"size: {written}")).find("tiny-chat").size == count
+    )
+
+
+@pytest.mark.parametrize("key", ["unusable", "models"])
+@pytest.mark.parametrize("value", ["5", "text", "{a: 1}"])
+def test_what_should_be_a_list_of_entries_is_named(key: str, value: str) -> None:
+    if key == "models":
+        with pytest.raises(CardError, match="is no gallery"):
+            gallery(f"models: {value}\n")
+        return
+    index = gallery(ENTRY + f"{key}: {value}\n")
+    assert list(index.entries) == ["tiny-chat"]
+    assert problems(index) == [f"gallery.yaml:11: '{key}' must be a list of entries"]
+
+
+def test_what_could_not_be_fetched_stays_as_it_was() -> None:
+    reason = "{name: %s, reason: 'could not be fetched: no', unfetched: true}"
+    lost = "".join(f"  - {reason % name}\n" for name in ("tiny-chat", "big", "new"))
+    now = gallery(ENTRY.replace("tiny-chat", "other") + f"unusable:\n{lost}")
+    former = gallery(ENTRY + "unusable:\n  - {name: big, reason: it runs on vllm}\n")
+    kept = keep_former(now, former)
+
+    assert set(kept.entries) == {"other", "tiny-chat"}
+    assert kept.entries["tiny-chat"] == former.entries["tiny-chat"]
+    assert kept.unusable["big"].reason == "it runs on vllm"
+    assert kept.unusable["new"].unfetched
+
+
+@pytest.mark.parametrize(
     ("wrong", "right", "says"),
     [
         ("licence: mit", "license: mit", "4: unknown key 'license': here it is called 'licence'"),
@@ -49,6 +91,7 @@ def test_sizes_add_up_only_when_all_are_known() -> None:
         ("hf://org/tiny/tiny.gguf", "ftp://x/y", "9: files[0].uri: 'ftp://x/y' does not name"),
         ("licence: mit", "card: {defaults: {temprature: 1}}", "4: unknown key 'temprature' in"),
         ("licence: mit", "card: {defaults: {top_p: x}}", "4: card.defaults.top_p: should be a"),
+        ("licence: mit", "size: much", "4: size: 'much' is no size: write bytes, or as `484 MB`"),
         ("licence: mit", "size: -1", "4: size: should be greater than or equal to 0, not -1"),
         ("licence: mit", "footprint: {weights: []}", "4: footprint.weights: Tuple should have"),
     ],

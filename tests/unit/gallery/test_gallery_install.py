@@ -57,7 +57,7 @@ def models(tmp_path: Path) -> Path:
 
 def test_the_card_runs_what_was_pulled(tmp_path: Path, models: Path) -> None:
     shelf = Shelf(tmp_path / "shelf")
-    path = install(seeing(sha256("a.gguf")), shelf, models)
+    path = install(seeing(sha256("a.gguf")), shelf, models).card
     card = read_card(path, BACKENDS)
 
     assert path == models / "org-seeing-q4.yaml"
@@ -81,7 +81,7 @@ def test_another_card_is_not_overwritten_and_nothing_is_pulled(
 ) -> None:
     (models / "tiny-chat.yaml").write_text("name: tiny-chat\nbackend: echo\n", "utf-8")
     shelf = Shelf(tmp_path / "shelf", SHA)
-    with pytest.raises(CardError, match="replace it with --force"):
+    with pytest.raises(CardError, match="already there and differs"):
         install(entry(), shelf, models)
     assert shelf.pulled == []
     install(entry(), shelf, models, replace=True)
@@ -90,8 +90,33 @@ def test_another_card_is_not_overwritten_and_nothing_is_pulled(
 
 def test_installing_again_is_fine(tmp_path: Path, models: Path) -> None:
     shelf = Shelf(tmp_path / "shelf", SHA)
-    first = install(entry(), shelf, models).read_text("utf-8")
-    assert install(entry(), shelf, models).read_text("utf-8") == first
+    first = install(entry(), shelf, models)
+    text = first.card.read_text("utf-8") + "keep_alive: -1\n"
+    first.card.write_text(text, "utf-8")
+    again = install(entry(), shelf, models)
+
+    assert (first.is_new, again.is_new, again.card) == (True, False, first.card)
+    assert again.card.read_text("utf-8") == text
+    assert install(entry(), shelf, models, replace=True).is_new
+    assert "keep_alive" not in first.card.read_text("utf-8")
+
+
+def test_a_changed_order_for_the_same_files_is_written(tmp_path: Path, models: Path) -> None:
+    shelf = Shelf(tmp_path / "shelf", SHA)
+    install(entry(), shelf, models)
+    changed = entry(description="Changed.")
+    assert not install(changed, shelf, models).is_new
+    assert install(changed, shelf, models, keep=False).is_new
+    assert read_card(models / "tiny-chat.yaml", BACKENDS).card.description == "Changed."
+
+
+def test_a_card_whose_files_have_moved_names_them_where_they_are(
+    tmp_path: Path, models: Path
+) -> None:
+    install(entry(), Shelf(tmp_path / "before", SHA), models)
+    assert install(entry(), Shelf(tmp_path / "after", SHA), models).is_new
+    card = read_card(models / "tiny-chat.yaml", BACKENDS)
+    assert resolve_model_path(card) == tmp_path / "after/tiny.gguf"
 
 
 def test_a_model_is_found_in_its_archive(tmp_path: Path, models: Path) -> None:
@@ -105,7 +130,7 @@ def test_a_model_is_found_in_its_archive(tmp_path: Path, models: Path) -> None:
         files=[{"path": "voice.tar.gz", "uri": "https://example.org/v.tar.gz", "sha256": SHA}],
         card={"model": "amy.onnx"},
     )
-    path = install(voice, lambda _: Pulled(unpacked), models)
+    path = install(voice, lambda _: Pulled(unpacked), models).card
     assert resolve_model_path(read_card(path, BACKENDS)) == unpacked / "amy.onnx"
     (unpacked / "amy.onnx").unlink()
     with pytest.raises(WrongFile, match=r"None of the files of 'amy' holds amy\.onnx"):
@@ -134,7 +159,7 @@ def test_the_real_store_brings_the_files(
         ],
     )
     store = Store(tmp_path / "store")
-    model = resolve_model_path(read_card(install_from(store, voice, models), BACKENDS))
+    model = resolve_model_path(read_card(install_from(store, voice, models).card, BACKENDS))
 
     assert model is not None
     assert model.read_bytes() == b"onnx"
@@ -176,8 +201,29 @@ def test_the_real_store_unpacks_a_voice(
         ],
         card={"model": "amy.onnx"},
     )
-    card = install_from(Store(tmp_path / "store"), voice, models)
+    card = install_from(Store(tmp_path / "store"), voice, models).card
     model = resolve_model_path(read_card(card, BACKENDS))
     assert model is not None
     assert model.name == "amy.onnx"
     assert model.with_name("amy.onnx.json").exists()
+
+
+def test_what_was_pulled_is_not_fetched_again(
+    tmp_path: Path, models: Path, served: tuple[Path, str]
+) -> None:
+    folder, address = served
+    (folder / "tiny.onnx").write_bytes(b"onnx")
+    uri = f"{address}/tiny.onnx"
+    store = Store(tmp_path / "store")
+    pulled = store.pull(uri)
+    (models / "tiny-chat.yaml").write_text(
+        f"name: tiny-chat\nbackend: piper\nmodel: {pulled.model}\n", "utf-8"
+    )
+    (folder / "tiny.onnx").unlink()
+    same = entry(
+        backend="piper", files=[{"path": "tiny.onnx", "uri": uri, "sha256": sha256("onnx")}]
+    )
+    installed = install_from(store, same, models)
+
+    assert not installed.is_new
+    assert "files" not in installed.card.read_text("utf-8")

@@ -18,7 +18,7 @@ from localai.gallery.localai_format import (
     web_address,
 )
 from localai.gallery.yaml_text import read_text
-from localai.store.errors import InvalidReference
+from localai.store.errors import FetchFailed, InvalidReference, Unreachable
 from tests.unit.gallery.samples import BACKENDS, SHA, Web
 
 BASE = """\
@@ -125,6 +125,52 @@ def test_a_base_is_fetched_once() -> None:
 def test_a_base_that_is_not_there_makes_its_entries_unusable() -> None:
     text = "- {name: a, url: 'github:org/repo/nothing.yaml@main'}\n"
     assert "nothing.yaml does not exist" in reason(text)
+
+
+def test_a_base_that_cannot_be_fetched_does_not_make_its_entries_unusable() -> None:
+    def refuse(url: str) -> str:
+        raise FetchFailed(f"{url} answered 503.")
+
+    text = "- {name: a, url: 'github:org/repo/base.yaml@main'}\n"
+    found = read_localai_index(read_text(text, Path("theirs.yaml")), "t", refuse, BACKENDS)
+    (one,) = found.unusable.values()
+    assert one.unfetched
+    assert one.reason == (
+        "could not be fetched: https://raw.githubusercontent.com/org/repo/main/base.yaml answered "
+        "503; run `localai gallery update`"
+    )
+
+
+def test_a_host_that_does_not_answer_is_asked_once() -> None:
+    asked = []
+
+    def silent(url: str) -> str:
+        asked.append(url)
+        raise Unreachable(f"{url} cannot be fetched: no route.", host="raw.githubusercontent.com")
+
+    lines = (f"- {{name: n{i}, url: 'github:org/repo/{i}.yaml@main'}}\n" for i in range(5))
+    source = read_text("".join(lines), Path("theirs.yaml"))
+    found = read_localai_index(source, "t", silent, BACKENDS)
+    assert len(asked) == 1
+    assert [one.unfetched for one in found.unusable.values()] == [True] * 5
+
+
+@pytest.mark.parametrize(
+    "asked", ["trust_remote_code: true", "options: ['trust_remote_code:true']"]
+)
+def test_a_repository_s_code_is_never_switched_on(asked: str) -> None:
+    entry = only(f"""\
+        - name: vectors
+          backend: sentencetransformers
+          overrides:
+            embeddings: true
+            {asked}
+            parameters: {{model: org/vectors}}
+        """)
+    assert "trust_remote_code" not in entry.card.options
+    (note,) = entry.notes
+    assert "trust_remote_code" in note
+    assert "write `trust: true` into the card" in note
 
 
 def test_the_configuration_may_be_in_the_entry() -> None:
@@ -289,8 +335,16 @@ def test_what_the_caller_overrides_is_in_the_entry() -> None:
         ("hf://org/repo/b.yaml", "https://huggingface.co/org/repo/resolve/main/b.yaml"),
     ],
 )
-def test_bases_have_addresses(url: str, address: str) -> None:
+def test_bases_have_addresses(url: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    monkeypatch.delenv("HF_MIRROR", raising=False)
     assert web_address(url) == address
+
+
+def test_a_mirror_of_the_hub_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example.org/")
+    address = "https://hub.example.org/org/repo/resolve/main/b.yaml"
+    assert web_address("hf://org/repo/b.yaml") == address
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "/etc/passwd", "ollama://x", "ftp://x/y"])

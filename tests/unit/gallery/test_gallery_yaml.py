@@ -61,10 +61,11 @@ def test_of_several_merged_mappings_the_first_wins() -> None:
     ("text", "says"),
     [
         ("", "g.yaml:1: is empty"),
+        ("---\n---\n", "g.yaml:1: is empty"),
         ("a: 1\na: 2\n", "g.yaml:2: 'a' is written twice, first in line 1"),
-        ("a: 1\n---\nb: 2\n", "g.yaml:2: holds a second document: write one in each file"),
+        ("a: 1\n---\nb: 2\n", "g.yaml:3: holds a second document: write one in each file"),
         ("a: !!python/name:os.system x\n", "g.yaml:1: the tag !!python/name:os.system"),
-        ("a: *nobody\n", "g.yaml:1: there is no anchor '&nobody' before this"),
+        ("a: *nobody\n", "g.yaml:1: is not valid YAML: there is no anchor '&nobody' before this"),
         ("{[1]: 2}\n", "g.yaml:1: has a key that is not plain text"),
         ("<<: [1]\n", "g.yaml:1: '<<' must name mappings"),
         ("a: [\n", "g.yaml:2: is not valid YAML: did not find expected node content"),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from localai.api.admin.job_description import describe_job
 from localai.errors import InvalidRequest, ModelNotFound
-from localai.gallery.jobs import Job, Jobs
+from localai.gallery.concealing import concealed
+from localai.gallery.job import Job
+from localai.gallery.jobs import Jobs
 from localai.store.errors import Cancelled, WrongFile
 from localai.store.progress import Progress, Report
 from tests.gateways import eventually
@@ -156,3 +163,125 @@ def test_a_broken_record_is_removed_and_the_others_stay(tmp_path: Path, work: Wo
     (tmp_path / "broken.json").write_text("{")
     assert [one.id for one in Jobs(tmp_path, work).list()] == [job.id]
     assert not (tmp_path / "broken.json").exists()
+
+
+def test_a_job_that_is_being_cancelled_neither_counts_nor_goes_on_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    began, may_end = threading.Event(), threading.Event()
+
+    def stubborn(order: Mapping[str, Any], report: Report, cancel: threading.Event) -> None:
+        report(Progress("a.gguf", "fetching", 1, 2))
+        began.set()
+        may_end.wait(LONG)
+        report(Progress("a.gguf", "fetching", 2, 2))
+        raise Cancelled("cancelled")
+
+    jobs = Jobs(tmp_path, stubborn)
+    job = jobs.submit(ORDER)
+    assert began.wait(LONG)
+    cancelled = jobs.cancel(job.id)
+    assert (cancelled.state, cancelled.phase, cancelled.can_be_cancelled) == (
+        "running", "cancelling", False,
+    )  # fmt: skip
+    assert json.loads((tmp_path / f"{job.id}.json").read_text())["phase"] == "cancelling"
+    second = jobs.submit(ORDER)
+    assert second.id != job.id
+
+    # What a killed gateway leaves is what its records say.
+    killed = tmp_path / "killed"
+    shutil.copytree(tmp_path, killed, ignore=shutil.ignore_patterns("killed", ".*"))
+    work = Work()
+    work.may_end.set()
+    after = Jobs(killed, work)
+    assert [one.id for one in after.resume()] == [second.id]
+    assert after.find(job.id).state == "cancelled"
+    after.close()
+    may_end.set()
+    assert ended(jobs, job).state == "cancelled"
+    jobs.close()
+
+
+def test_a_waiting_job_is_cancelled_at_once_and_in_its_record(tmp_path: Path, work: Work) -> None:
+    jobs = Jobs(tmp_path, work, at_once=1)
+    jobs.submit(ORDER)
+    assert work.began.wait(LONG)
+    second = jobs.submit({"reference": "hf://org/other"})
+    assert jobs.cancel(second.id).state == "cancelled"
+    assert json.loads((tmp_path / f"{second.id}.json").read_text())["state"] == "cancelled"
+    jobs.close()
+
+
+def test_the_job_of_another_gateway_is_seen_and_left_alone(tmp_path: Path, work: Work) -> None:
+    first = Jobs(tmp_path, work)
+    job = first.submit(ORDER)
+    assert work.began.wait(LONG)
+    other = Work()
+    second = Jobs(tmp_path, other)
+    assert second.resume() == []
+    (seen,) = second.list()
+    assert (seen.id, seen.state, seen.is_elsewhere, seen.can_be_cancelled) == (
+        job.id, "running", True, False,
+    )  # fmt: skip
+    with pytest.raises(InvalidRequest, match="Another gateway"):
+        second.cancel(job.id)
+    work.may_end.set()
+    ended(first, job)
+    assert second.find(job.id).state == "done"
+    assert other.orders == []
+    first.close()
+    second.close()
+
+
+def test_the_jobs_of_a_gateway_that_was_killed_go_on_in_the_next(tmp_path: Path) -> None:
+    left = (
+        "import sys, threading; from pathlib import Path; from localai.gallery.jobs import Jobs\n"
+        "def work(order, report, cancel): print('begun', flush=True); threading.Event().wait()\n"
+        "Jobs(Path(sys.argv[1]), work).submit({'reference': 'hf://org/repo'})\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", left, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    work = Work()
+    work.may_end.set()
+    while_it_lives = Jobs(tmp_path, work)
+    assert while_it_lives.resume() == []
+    while_it_lives.close()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    after = Jobs(tmp_path, work)
+    (job,) = after.resume()
+    assert ended(after, job).state == "done"
+    after.close()
+    assert not list(tmp_path.glob(".gateway-*"))
+
+
+def test_records_are_for_their_owner_alone_and_tell_no_password(tmp_path: Path, work: Work) -> None:
+    secret = "https://me:hidden@host/a.gguf?token=hidden"
+    work.failure = WrongFile(f"{secret} is not what it should be.")
+    work.may_end.set()
+    jobs = Jobs(tmp_path / "jobs", work)
+    job = ended(jobs, jobs.submit({"reference": secret}))
+    record = tmp_path / "jobs" / f"{job.id}.json"
+    assert oct(record.stat().st_mode & 0o777) == "0o600"
+    assert oct(record.parent.stat().st_mode & 0o777) == "0o700"
+    assert job.error == "https://host/a.gguf?… is not what it should be."
+    assert "hidden" not in json.dumps(describe_job(job))
+    assert work.orders == [{"reference": secret}]
+    jobs.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://u:p@host:80/a?x=1&t=s, it said.", "https://host:80/a?…, it said."),
+        ("('oci://me@host/a:tag')", "('oci://host/a:tag')"),
+        ("mail me@host or hf://org/repo:Q4.", "mail me@host or hf://org/repo:Q4."),
+        ("is it https://host/a?", "is it https://host/a?"),
+    ],
+)
+def test_addresses_are_told_without_logins_and_queries(text: str, shown: str) -> None:
+    assert concealed(text) == shown

@@ -15,9 +15,13 @@ class Recorded:
     commands: dict[str, Ran] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     about: tuple[str, str] = ("Linux", "x86_64")
+    variables: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    """The commands that were run, in order."""
 
     def run(self, *command: str) -> Ran | None:
         line = " ".join(command)
+        self.asked.append(line)
         longest_first = sorted(self.commands, key=len, reverse=True)
         return next((self.commands[one] for one in longest_first if line.startswith(one)), None)
 
@@ -29,6 +33,9 @@ class Recorded:
 
     def disk_free(self, folder: Path) -> int | None:
         return 10**11
+
+    def variable(self, name: str) -> str | None:
+        return self.variables.get(name)
 
     def system(self) -> tuple[str, str]:
         return self.about

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from localai.hardware.amd import detect_amd, parse_amd_smi, parse_rocm_smi
+import pytest
+
+from localai.hardware.amd import detect_amd
 from localai.hardware.gpu import Found, Gpu
 from localai.hardware.machine import detect
-from localai.hardware.nvidia import detect_nvidia, parse_nvidia
 from localai.hardware.vulkan import detect_vulkan, parse_vulkan
 from tests.unit.hardware.recorded import Recorded, failed, printed
 
-NVIDIA = "NVIDIA GeForce RTX 4090, 24564, 23898\nNVIDIA RTX A2000, 6138, 5900\n"
 ROCM = """\
 WARNING: AMD GPU device(s) is/are in a low-power state. Check power control/runtime_status
 {"card0": {"VRAM Total Memory (B)": "17163091968", "VRAM Total Used Memory (B)": "10850304", \
@@ -50,44 +50,130 @@ VRAM_FILE = "/sys/class/drm/card0/device/mem_info_vram_total"
 MIB = 2**20
 
 
-def test_nvidia_lists_name_and_memory() -> None:
-    first, second = parse_nvidia(NVIDIA)
-
-    assert first == Gpu("nvidia", "NVIDIA GeForce RTX 4090", 24564 * MIB, 23898 * MIB, "cuda")
-    assert second.memory_total == 6138 * MIB
+def rocm(text: str) -> Found:
+    return detect_amd(Recorded({"rocm-smi": printed(text)}))
 
 
-def test_nvidia_with_one_memory_for_both_tells_no_size() -> None:
-    assert parse_nvidia("NVIDIA GB10, [N/A], [N/A]\n") == (
-        Gpu("nvidia", "NVIDIA GB10", None, None, "cuda", shares_memory=True),
-    )
-
-
-def test_a_driver_that_does_not_answer_is_told() -> None:
-    trouble = "`nvidia-smi` ended with exit code 9: NVIDIA-SMI has failed"
-
-    assert detect_nvidia(Recorded({"nvidia-smi": failed(trouble)})) == Found(trouble=trouble)
-    assert detect_nvidia(Recorded()) == Found()
+def amd_smi(text: str) -> Found:
+    return detect_amd(Recorded({"amd-smi": printed(text)}))
 
 
 def test_rocm_counts_no_graphics_of_the_processor() -> None:
-    assert parse_rocm_smi(ROCM) == (
+    assert rocm(ROCM).gpus == (
         Gpu("amd", "Radeon RX 6800", 17163091968, 17163091968 - 10850304, "rocm"),
     )
-    assert parse_rocm_smi("no json") == ()
+    assert rocm("no json") == Found()
 
 
 def test_newer_rocm_is_asked_by_amd_smi_in_both_of_its_forms() -> None:
-    (gpu,) = parse_amd_smi(AMD_SMI)
+    (gpu,) = amd_smi(AMD_SMI).gpus
 
     assert (gpu.name, gpu.memory_total) == ("AMD Instinct MI300X", 196592 * MIB)
-    assert parse_amd_smi(f'{{"gpu_data": {AMD_SMI}}}') == (gpu,)
-    assert detect_amd(Recorded({"amd-smi": printed(AMD_SMI)})).gpus == (gpu,)
-    assert detect_amd(Recorded({"amd-smi": printed("nothing")})) == Found()
+    assert amd_smi(f'{{"gpu_data": {AMD_SMI}}}').gpus == (gpu,)
     refused = "Permission needed to access [AMD/ATI] device node(s):\n  /dev/kfd: denied\n\n"
-    silent = '[{"gpu": 0, "asic": "N/A", "vram": {"size": "N/A"}}]'
-    assert parse_amd_smi(refused + AMD_SMI) == (gpu,)
-    assert parse_amd_smi(silent) == ()
+    assert amd_smi(refused + AMD_SMI).gpus == (gpu,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "nothing", "[", "null", "[]", "{}", "3", '"N/A"', '["N/A"]', '[null, 1, "x", []]',
+        '{"gpu_data": "N/A"}', '{"gpu_data": ["N/A"]}', '{"gpu_data": {"gpu": 0}}',
+        '[{"gpu": 0}]', '[{"asic": "N/A", "vram": {"size": "N/A"}}]',
+        '[{"asic": null, "vram": null}]',
+        '[{"vram": {"size": {"value": "N/A", "unit": "MB"}}}]',
+        '[{"vram": {"size": {"value": null, "unit": "MB"}}}]',
+        '[{"vram": {"size": {"value": [1], "unit": "MB"}}}]',
+        '[{"vram": {"size": {"value": true, "unit": "MB"}}}]',
+        '[{"vram": {"size": {"value": NaN, "unit": "MB"}}}]',
+        '[{"vram": {"size": {"value": 1e400, "unit": "MB"}}}]',
+        '[{"vram": {"size": {"value": -5, "unit": "MB"}}}]',
+        '[{"vram": {"size": {"value": 4096, "unit": "N/A"}}}]',
+        '[{"vram": {"size": {"value": 4096, "unit": ["MB"]}}}]',
+        '{"card0": "N/A"}', '{"card0": null}', '{"card0": ["x"]}', '{"card0": {}}',
+        '{"card0": {"VRAM Total Memory (B)": null}}',
+        '{"card0": {"VRAM Total Memory (B)": "N/A"}}',
+        '{"card0": {"VRAM Total Memory (B)": "\u00b2"}}',
+        '{"system": {"Driver version": "6.0"}}',
+        "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_whatever_amds_tools_print_is_a_gpu_or_none(text: str) -> None:
+    assert rocm(text) == Found()
+    assert amd_smi(text) == Found()
+    assert detect(Recorded({"rocm-smi": printed(text), "amd-smi": printed(text)})).gpus == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ('"N/A"', "AMD GPU"), ("null", "AMD GPU"), ('""', "AMD GPU"), ("7", "AMD GPU"),
+        ('"MI"', "MI"),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_none_is_amd_gpu(name: str, shown: str) -> None:
+    size = '"vram": {"size": {"value": "8192", "unit": "MB"}}'
+    (gpu,) = amd_smi(f'[{{"asic": {{"market_name": {name}}}, {size}}}]').gpus
+    (same,) = rocm(
+        f'{{"card0": {{"Card Series": {name}, "VRAM Total Memory (B)": "8589934592"}}}}'
+    ).gpus
+
+    assert (gpu.name, gpu.memory_total) == (shown, 8192 * MIB)
+    assert (same.name, same.memory_total) == (shown, 8192 * MIB)
+
+
+TWO_CARDS = """\
+{"card0": {"Unique ID": "0x1111222233334444", "VRAM Total Memory (B)": "17179869184", \
+"Card Series": "first"}, \
+"card1": {"Unique ID": "0x5555666677778888", "VRAM Total Memory (B)": "17179869184", \
+"Card Series": "second"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "names"),
+    [
+        ({}, ["first", "second"]),
+        ({"HIP_VISIBLE_DEVICES": "1"}, ["second"]),
+        ({"HIP_VISIBLE_DEVICES": "1,0"}, ["second", "first"]),
+        ({"HIP_VISIBLE_DEVICES": ""}, []),
+        ({"HIP_VISIBLE_DEVICES": "-1"}, []),
+        ({"CUDA_VISIBLE_DEVICES": "0"}, ["first"]),
+        ({"CUDA_VISIBLE_DEVICES": "0", "HIP_VISIBLE_DEVICES": "1"}, ["second"]),
+        ({"ROCR_VISIBLE_DEVICES": "1"}, ["second"]),
+        ({"ROCR_VISIBLE_DEVICES": "1", "HIP_VISIBLE_DEVICES": "0"}, ["second"]),
+        ({"ROCR_VISIBLE_DEVICES": "1", "HIP_VISIBLE_DEVICES": "1"}, []),
+        ({"ROCR_VISIBLE_DEVICES": "GPU-5555666677778888"}, ["second"]),
+        ({"ROCR_VISIBLE_DEVICES": "GPU-9999666677778888"}, []),
+    ],
+)
+def test_gpus_that_are_hidden_from_rocm_do_not_count(
+    variables: dict[str, str], names: list[str]
+) -> None:
+    probe = Recorded({"rocm-smi": printed(TWO_CARDS)}, variables=variables)
+
+    assert [gpu.name for gpu in detect_amd(probe).gpus] == names
+
+
+def test_ids_that_the_tool_does_not_tell_hide_nothing() -> None:
+    text = '{"card0": {"VRAM Total Memory (B)": "17179869184", "Card Series": "only"}}'
+    variables = {"ROCR_VISIBLE_DEVICES": "GPU-5555666677778888"}
+    probe = Recorded({"rocm-smi": printed(text)}, variables=variables)
+
+    assert [gpu.name for gpu in detect_amd(probe).gpus] == ["only"]
+
+
+def test_a_tool_that_cannot_be_understood_is_a_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(text: str) -> None:
+        raise TypeError("what is this")
+
+    monkeypatch.setattr("localai.hardware.vulkan.parse_vulkan", fail)
+    machine = detect(Recorded({"vulkaninfo": printed("?"), "rocm-smi": printed(ROCM)}))
+
+    assert [gpu.name for gpu in machine.gpus] == ["Radeon RX 6800"]
+    assert machine.troubles == (
+        "what `vulkaninfo` tells cannot be understood: TypeError: what is this",
+    )
 
 
 def test_vulkan_counts_no_imitation() -> None:
@@ -105,7 +191,9 @@ def test_vulkans_amd_has_the_memory_that_its_driver_tells() -> None:
 def test_a_gpu_that_two_sources_know_is_there_once() -> None:
     machine = detect(Recorded({"rocm-smi": printed(ROCM), "vulkaninfo": printed(VULKAN)}))
 
-    assert [(gpu.vendor, gpu.api) for gpu in machine.gpus] == [("amd", "rocm"), ("intel", "vulkan")]
+    assert [(gpu.vendor, gpu.apis) for gpu in machine.gpus] == [
+        ("amd", ("rocm", "vulkan")), ("intel", ("vulkan",)),
+    ]  # fmt: skip
 
 
 def test_a_mac_shares_its_memory() -> None:

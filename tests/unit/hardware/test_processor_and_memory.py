@@ -63,21 +63,11 @@ def test_memory_is_what_a_new_program_can_have() -> None:
     assert parse_meminfo(MEMINFO) == Memory(32768000 * 1024, 20480000 * 1024)
 
 
-def test_a_containers_limit_counts_in_both_versions_of_cgroups() -> None:
-    two = {"memory.max": "8589934592\n", "memory.current": "1073741824\n"}
-    one = {"memory/memory.limit_in_bytes": "8589934592", "memory/memory.usage_in_bytes": "0"}
-    for files, free in ((two, 7 * 2**30), (one, 8 * 2**30)):
-        probe = Recorded(files={f"/sys/fs/cgroup/{name}": text for name, text in files.items()})
-        probe.files["/proc/meminfo"] = MEMINFO
-        assert detect_memory(probe) == Memory(8 * 2**30, free)
-
-
-def test_no_limit_is_no_limit() -> None:
+def test_a_limit_can_be_of_more_than_there_is() -> None:
     memory = parse_meminfo(MEMINFO)
 
-    assert within_limit(memory, "max\n", "1") == memory
-    assert within_limit(memory, "9223372036854771712", "1") == memory
-    assert within_limit(memory, None, None) == memory
+    assert within_limit(memory, 9223372036854771712, 1) == memory
+    assert within_limit(memory, 2**33, 2**33 - 5) == Memory(2**33, 5)
 
 
 def test_a_mac_is_asked_in_its_own_way() -> None:

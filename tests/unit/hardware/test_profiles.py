@@ -57,6 +57,26 @@ def test_a_gpu_that_the_engine_cannot_use_is_not_chosen() -> None:
     assert choose_profile(machine(amd), ["rocm"]).profile == "gpu-24g"
 
 
+def test_a_gpu_is_taken_the_way_that_the_engine_was_built() -> None:
+    both = Gpu("nvidia", "RTX", 24 * 2**30, None, "cuda", other_apis=("vulkan",))
+
+    choice = choose_profile(machine(both), ["vulkan"])
+    assert choice.profile == "cpu"
+    assert choice.reason == (
+        "llama.cpp reaches the RTX through Vulkan, which speeds up chat but no pictures"
+    )
+    assert choose_profile(machine(both), ["cuda"]).profile == "gpu-24g"
+    assert choose_profile(machine(both)).profile == "gpu-24g"
+
+
+def test_the_reason_tells_of_what_could_not_be_asked() -> None:
+    here = Machine(Cpu("x", 8, ()), Memory(2**35, 2**35), (), troubles=("`nvidia-smi` hangs",))
+
+    assert choose_profile(here).reason == (
+        "no GPU was found, and not all of the machine is known: `nvidia-smi` hangs"
+    )
+
+
 def test_one_memory_for_both_counts_by_half() -> None:
     assert choose_profile(machine(nvidia(None), memory=64 * 2**30)).profile == "gpu-24g"
     assert choose_profile(machine(nvidia(None), memory=8 * 2**30)).profile == "cpu"

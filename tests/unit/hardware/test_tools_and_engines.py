@@ -77,6 +77,42 @@ def test_an_engines_answer_is_its_last_line() -> None:
     assert parse_answer("torch", "2.13.0", answer) == Engine("torch", "2.13.0", ("cuda",), ())
 
 
+@pytest.mark.parametrize("answer", ["", "\n\n", "Segmentation", "[]", "3"])
+def test_an_engine_that_says_nothing_of_itself_is_told(answer: str) -> None:
+    assert parse_answer("torch", "1", answer).trouble is not None
+
+
+def test_llama_cpp_that_finds_no_gpu_is_not_built_for_the_processor_alone() -> None:
+    answer = '{"libraries": ["libggml-cuda.so"], "finds_gpu": %s}'
+
+    blind = parse_answer("llama-cpp-python", "0.3", answer % "false")
+    assert (blind.built_for, blind.works) == (("cuda",), ())
+    assert parse_answer("llama-cpp-python", "0.3", answer % "true").works == ("cuda",)
+
+
+def test_asking_engines_leaves_nothing_in_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+        (tmp_path / name).mkdir()
+    only = {"onnxruntime": engines._QUESTIONS["onnxruntime"]}
+    monkeypatch.setattr(engines, "_QUESTIONS", only)
+
+    assert detect_engines()[0].trouble is None
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_the_same_engine_under_another_name_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"onnxruntime-gpu": "1.2"}
+    monkeypatch.setattr(engines, "installed_version", versions.get)
+    monkeypatch.setattr(
+        engines, "_QUESTIONS", {"onnxruntime": 'print("{\\"built_for\\": [], \\"works\\": []}")'}
+    )
+
+    assert detect_engines() == (Engine("onnxruntime", "1.2"),)
+
+
 def test_engines_answer_from_processes_of_their_own() -> None:
     program = (
         "import sys; from localai.hardware.engines import detect_engines as d; found = d();"

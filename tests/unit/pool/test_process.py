@@ -139,3 +139,8 @@ def test_folders_of_dead_gateways_are_swept_and_of_live_ones_kept(tmp_path: Path
         fcntl.flock(lock, fcntl.LOCK_EX)
         ProcessLauncher(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"localai-2-live", "localai-notes-x"}
+
+
+def test_engines_count_nobody_from_here() -> None:
+    assert worker_environment({})["ORT_DISABLE_TELEMETRY"] == "1"
+    assert worker_environment({"ORT_DISABLE_TELEMETRY": "0"})["ORT_DISABLE_TELEMETRY"] == "1"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.network.names import Names
 from tests.unit.store.file_server import FileServer, serve_files
 
 
@@ -18,6 +19,11 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home/huggingface"))
     monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "home/ollama"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "home/run"))
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    return Names(monkeypatch)
 
 
 @pytest.fixture

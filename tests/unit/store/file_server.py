@@ -7,7 +7,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -87,6 +87,10 @@ class FileServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def __init__(self, address: tuple[str, int], files: FileServer) -> None:
+        self.files = files
+        super().__init__(address, _Handler)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say what went wrong, except that a client left, as tests let them."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
@@ -94,11 +98,11 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve_files() -> Iterator[FileServer]:
-    """Run a server on a free port."""
+def serve_files(host: str = "127.0.0.1") -> Iterator[FileServer]:
+    """Run a server on a free port of `host`, an address of the loopback."""
     files = FileServer("")
-    server = _Server(("127.0.0.1", 0), _handler(files))
-    files.url = f"http://127.0.0.1:{server.server_address[1]}"
+    server = _Server((host, 0), files)
+    files.url = f"http://{host}:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -115,97 +119,104 @@ def _tag(content: bytes) -> str:
     return f'"{hashlib.sha256(content).hexdigest()}"'
 
 
-def _handler(files: FileServer) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one class
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
 
-        def do_GET(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            asked = Asked(self.command, self.path, headers)
-            with files.lock:
-                files.asked.append(asked)
-                is_file = urlsplit(self.path).path in files.files
-                fault = files.faults.pop(0) if files.faults and is_file else files.always
-            with suppress(ConnectionError):
-                self._reply(asked, fault if is_file else None)
+    @property
+    def files(self) -> FileServer:
+        return self.server.files
 
-        do_HEAD = do_GET  # noqa: N815
+    def do_GET(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        asked = Asked(self.command, self.path, headers)
+        with self.files.lock:
+            self.files.asked.append(asked)
+            is_file = urlsplit(self.path).path in self.files.files
+            fault = self.files.faults.pop(0) if self.files.faults and is_file else self.files.always
+        try:
+            self._reply(asked, fault if is_file else None)
+        except ConnectionError:  # the client left, or a route of a test cuts the line
+            self.close_connection = True
 
-        def _reply(self, asked: Asked, fault: Fault | None) -> None:
-            path = urlsplit(self.path).path
-            if (wanted := files.needs.get(path)) and asked.headers.get("authorization") != wanted:
-                return self._simple(401, {"www-authenticate": "Basic"}, b"")
-            if fault is not None and fault.status is not None:
-                return self._simple(fault.status, fault.headers, b"busy")
-            if path in files.redirects:
-                return self._simple(302, {"location": files.redirects[path]}, b"")
-            if path in files.routes:
-                return self._simple(*files.routes[path](asked))
-            if path not in files.files:
-                return self._simple(404, {}, b"none")
-            return self._file(asked, path, fault or Fault())
+    do_HEAD = do_GET  # noqa: N815
 
-        def _simple(self, status: int, headers: dict[str, str], body: bytes) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+    def _reply(self, asked: Asked, fault: Fault | None) -> None:
+        path = urlsplit(self.path).path
+        if (wanted := self.files.needs.get(path)) and asked.headers.get("authorization") != wanted:
+            return self._simple(401, {"www-authenticate": "Basic"}, b"")
+        if fault is not None and fault.status is not None:
+            return self._simple(fault.status, fault.headers, b"busy")
+        if path in self.files.redirects:
+            return self._simple(302, {"location": self.files.redirects[path]}, b"")
+        if path in self.files.routes:
+            return self._simple(*self.files.routes[path](asked))
+        if path not in self.files.files:
+            return self._simple(404, {}, b"none")
+        return self._file(asked, path, fault or Fault())
 
-        def _file(self, asked: Asked, path: str, fault: Fault) -> None:
-            content = files.files[path]
-            tag = _tag(content)
-            start, end = 0, len(content)
-            span = re.fullmatch(r"bytes=(\d+)-(\d+)", asked.headers.get("range", ""))
-            same = asked.headers.get("if-range", tag) == tag
-            partial = span is not None and files.ranges and same
-            if span is not None and partial:
-                start, end = int(span[1]), min(int(span[2]) + 1, len(content))
-                if start >= len(content):
-                    self._simple(416, {"content-range": f"bytes */{len(content)}"}, b"")
-                    return
-            self.send_response(206 if partial else 200)
-            if partial:
-                self.send_header("content-range", f"bytes {start}-{end - 1}/{len(content)}")
-            if files.etags:
-                self.send_header("etag", tag)
-            self.send_header("content-type", files.types.get(path, "application/octet-stream"))
-            if files.lengths:
-                self.send_header("content-length", str(end - start + fault.longer))
-            else:
-                self.send_header("connection", "close")
-            self.end_headers()
-            if self.command != "HEAD":
-                self._body(asked, content[start:end], fault)
+    def _simple(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
-        def _body(self, asked: Asked, body: bytes, fault: Fault) -> None:
-            if fault.flip:
-                body = bytes([body[0] ^ 1]) + body[1:]
-            stops = [at for at in (fault.cut_at, fault.hang_at, fault.pause_at) if at is not None]
-            stop = min([*stops, len(body)])
-            self._send(asked, body[:stop])
-            if stops or fault.longer:
-                files.reached.set()
-            if fault.hang_at is not None:
-                self.connection.recv(1)
-            if fault.pause_at is not None:
-                files.go_on.wait(60)
-                self._send(asked, body[stop:])
-            if fault.cut_at is not None or fault.hang_at is not None or fault.longer:
-                self.close_connection = True
-            if not files.lengths:
-                self.close_connection = True
+    def _file(self, asked: Asked, path: str, fault: Fault) -> None:
+        content = self.files.files[path]
+        span = self._span(asked, content)
+        start, end = span or (0, len(content))
+        if start >= len(content) and span is not None:
+            self._simple(416, {"content-range": f"bytes */{len(content)}"}, b"")
+            return
+        self.send_response(200 if span is None else 206)
+        if span is not None:
+            self.send_header("content-range", f"bytes {start}-{end - 1}/{len(content)}")
+        if self.files.etags:
+            self.send_header("etag", _tag(content))
+        self.send_header("content-type", self.files.types.get(path, "application/octet-stream"))
+        if self.files.lengths:
+            self.send_header("content-length", str(end - start + fault.longer))
+        else:
+            self.send_header("connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self._body(asked, content[start:end], fault)
 
-        def _send(self, asked: Asked, body: bytes) -> None:
-            for at in range(0, len(body), _BLOCK):
-                block = body[at : at + _BLOCK]
-                self.wfile.write(block)
-                asked.sent += len(block)
-            self.wfile.flush()
+    def _span(self, asked: Asked, content: bytes) -> tuple[int, int] | None:
+        """Return the part that was asked for, None where all is sent."""
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", asked.headers.get("range", ""))
+        same = asked.headers.get("if-range", _tag(content)) == _tag(content)
+        if wanted is None or not self.files.ranges or not same:
+            return None
+        return int(wanted[1]), min(int(wanted[2]) + 1, len(content))
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as inherited
-            pass
+    def _body(self, asked: Asked, body: bytes, fault: Fault) -> None:
+        if fault.flip:
+            body = bytes([body[0] ^ 1]) + body[1:]
+        stops = [at for at in (fault.cut_at, fault.hang_at, fault.pause_at) if at is not None]
+        stop = min([*stops, len(body)])
+        self._send(asked, body[:stop])
+        if stops or fault.longer:
+            self.files.reached.set()
+        if fault.hang_at is not None:
+            self.connection.recv(1)
+        if fault.pause_at is not None:
+            self.files.go_on.wait(60)
+            self._send(asked, body[stop:])
+        if fault.cut_at is not None or fault.hang_at is not None or fault.longer:
+            self.close_connection = True
+        if not self.files.lengths:
+            self.close_connection = True
 
-    return Handler
+    def _send(self, asked: Asked, body: bytes) -> None:
+        for at in range(0, len(body), _BLOCK):
+            block = body[at : at + _BLOCK]
+            self.wfile.write(block)
+            asked.sent += len(block)
+        self.wfile.flush()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as inherited
+        pass

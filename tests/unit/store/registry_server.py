@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import tarfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.gateways import eventually
 from tests.unit.store.file_server import Asked, FileServer, Reply
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -128,14 +128,12 @@ def docker_registry(folder: Path, htpasswd: str | None = None) -> Iterator[str]:
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
+    def listens() -> bool:
         assert process.poll() is None, "the registry ended"
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise AssertionError("the registry does not listen")
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    eventually(listens, 20)
 
 
 @dataclass

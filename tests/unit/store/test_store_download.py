@@ -3,7 +3,6 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from localai.store.errors import (
 )
 from localai.store.partial import part_path, state_path
 from localai.store.progress import Progress
+from tests.gateways import eventually
 from tests.unit.store.content import gguf, sha256
 from tests.unit.store.file_server import Fault, FileServer
 
@@ -53,13 +53,6 @@ def remote(server: FileServer, content: bytes = MODEL, **fields: object) -> Remo
     return RemoteFile("m.gguf", url, **fields)  # type: ignore[arg-type]
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-
-
 def leftovers(folder: Path) -> list[str]:
     return sorted(one.name for one in folder.iterdir())
 
@@ -85,7 +78,7 @@ def test_a_large_file_comes_in_several_ranges_at_once(server: FileServer, tmp_pa
     server.always = Fault(pause_at=10)
     thread = threading.Thread(target=downloader().fetch, args=(remote(server), tmp_path / "m.gguf"))
     thread.start()
-    wait_until(lambda: len(server.asked) == 4)
+    eventually(lambda: len(server.asked) == 4)
     server.go_on.set()
     thread.join()
 
@@ -424,7 +417,7 @@ def test_two_callers_share_one_download_which_ends_with_the_last(
     threads = [threading.Thread(target=call, args=(number,)) for number in (0, 1)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: len(server.asked) == 4)
+    eventually(lambda: len(server.asked) == 4)
     stops[0].set()
     threads[0].join()
     assert isinstance(ends[0], Cancelled)
@@ -462,11 +455,8 @@ def test_a_caller_that_expects_another_hash_does_not_get_what_others_fetch(
     server.always = Fault(pause_at=20_000)
     thread = threading.Thread(target=lambda: ends.append(one.fetch(first, target)))
     thread.start()
-    wait_until(lambda: len(server.asked) == 4)
-    timer = threading.Timer(0.2, server.go_on.set)
-    timer.start()
+    eventually(lambda: len(server.asked) == 4)
     with pytest.raises(WrongFile, match="0000"):
-        one.fetch(second, target)
+        one.fetch(second, target, lambda _: server.go_on.set())  # as soon as it takes part
     thread.join()
-    timer.join()
     assert ends[0].sha256 == sha256(MODEL)

@@ -10,7 +10,7 @@ from localai.store.errors import AccessRefused, FetchFailed, NotInRegistry, Unsa
 from localai.store.progress import Progress
 from localai.store.store import Store
 from tests.unit.store.content import gguf, sha256
-from tests.unit.store.file_server import Fault, FileServer
+from tests.unit.store.file_server import Asked, Fault, FileServer, Reply
 from tests.unit.store.hub_server import COMMIT, Hub, git_oid
 
 REPO = "unsloth/Qwen3-4B-GGUF"
@@ -157,11 +157,64 @@ def test_the_token_goes_to_the_hub_and_never_to_its_cdn(
     assert all("authorization" not in one.headers for one in hub.cdn.asked)
 
 
-def test_private_gated_and_missing_repositories_say_what_to_do(hub: Hub, store: Store) -> None:
-    with pytest.raises(NotInRegistry, match="has no repository 'no/such'"):
-        store.pull("no/such")
-    hub.gated = True
-    with pytest.raises(AccessRefused, match="accept its terms"):
+LISTING = f"/api/models/{REPO}"
+GATED = {"x-error-code": "GatedRepo"}
+
+
+def say(hub: Hub, *replies: tuple[int, dict[str, str]]) -> None:
+    """Answer the next questions for the listing so, then rightly."""
+    rightly, left = hub.server.routes[LISTING], list(replies)
+
+    def reply(asked: Asked) -> Reply:
+        return (*left.pop(0), b"") if left else rightly(asked)
+
+    hub.server.routes[LISTING] = reply
+
+
+@pytest.mark.parametrize(
+    ("token", "reply", "kind", "said"),
+    [
+        ("", (404, {}), NotInRegistry, f"has no repository '{REPO}'"),
+        ("", (401, {}), NotInRegistry, "set HF_TOKEN to a token that may read it"),
+        ("", (401, GATED), AccessRefused, rf"/{REPO} is gated: accept its terms there"),
+        ("t", (403, GATED), AccessRefused, rf"/{REPO} is gated: accept its terms there"),
+        ("t", (401, {"x-error-message": "Invalid credentials in Authorization header"}),
+         AccessRefused, "does not know the token in HF_TOKEN"),
+        ("t", (403, {}), AccessRefused, "set HF_TOKEN to a token that may"),
+        ("", (403, {"x-error-message": "Access to this resource is disabled."}), AccessRefused,
+         "was disabled"),
+        ("", (429, {"retry-after": "300"}), FetchFailed, "asked too often.*in 300 s; with HF"),
+        ("", (503, {"retry-after": "300"}), FetchFailed, "answered 503.*again in 300 s, or name a"),
+    ],
+)  # fmt: skip
+def test_each_refusal_of_the_hub_says_what_to_do(
+    hub: Hub,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    token: str,
+    reply: tuple[int, dict[str, str]],
+    kind: type[Exception],
+    said: str,
+) -> None:
+    if token:
+        monkeypatch.setenv("HF_TOKEN", token)
+    say(hub, reply)
+    with pytest.raises(kind, match=said):
+        store.pull(REPO)
+    assert len(hub.server.asked) == 1
+
+
+def test_a_busy_hub_is_asked_again(hub: Hub, store: Store) -> None:
+    soon = {"retry-after": "0"}
+    say(hub, (429, soon), (503, soon))
+    assert store.pull(REPO).model.exists()
+
+
+def test_a_gated_file_says_where_the_terms_are(hub: Hub, store: Store) -> None:
+    """The hub lists a gated repository for everybody, and refuses its files."""
+    file = f"/{REPO}/resolve/{COMMIT}/Qwen3-4B-Q4_K_M.gguf"
+    hub.server.routes[file] = lambda asked: (403, GATED, b"")
+    with pytest.raises(AccessRefused, match=f"{hub.server.url}/{REPO} is gated: accept its terms"):
         store.pull(REPO)
 
 

@@ -44,6 +44,15 @@ DIGEST = "sha256:" + "0" * 64
          HubReference("org/repo", "b.gguf"), "hf://org/repo/b.gguf"),
         ("https://hf.co/org/repo/blob/v1/b.gguf", HubReference("org/repo", "b.gguf", None, "v1"),
          "hf://org/repo/b.gguf@v1"),
+        ("https://huggingface.co/org/repo/tree/main", HubReference("org/repo"), "hf://org/repo"),
+        ("https://huggingface.co/org/repo/tree/main/", HubReference("org/repo"), "hf://org/repo"),
+        ("https://huggingface.co/org/repo/tree/dev/UD-Q4_K_XL",
+         HubReference("org/repo", "UD-Q4_K_XL", None, "dev"), "hf://org/repo/UD-Q4_K_XL@dev"),
+        ("https://hf.co/org/repo:Q4_K_M", HubReference("org/repo", quant="Q4_K_M"),
+         "hf://org/repo:Q4_K_M"),
+        ("hf.co/org/repo:latest", HubReference("org/repo"), "hf://org/repo"),
+        ("org/repo:Q4_K_M.gguf", HubReference("org/repo", quant="Q4_K_M"), "hf://org/repo:Q4_K_M"),
+        ("hf:org/repo", HubReference("org/repo"), "hf://org/repo"),
         ("ollama://llama3.2", OllamaReference(OLLAMA, "library", "llama3.2"),
          "ollama://llama3.2:latest"),
         ("ollama://me/tiny:1b", OllamaReference(OLLAMA, "me", "tiny", "1b"), "ollama://me/tiny:1b"),
@@ -61,6 +70,9 @@ DIGEST = "sha256:" + "0" * 64
         (f"oci://h.io/m@{DIGEST}", OciReference("h.io", "m", digest=DIGEST), f"oci://h.io/m@{DIGEST}"),
         ("ghcr.io/a/b", OciReference("ghcr.io", "a/b"), "oci://ghcr.io/a/b:latest"),
         ("https://h.io/a/m.gguf", UrlReference("https://h.io/a/m.gguf"), "https://h.io/a/m.gguf"),
+        ("https://me:secret@h.io/m.gguf?v=2&X-Amz-Signature=1a&AWSAccessKeyId=b&monkey=3",
+         UrlReference("https://me:secret@h.io/m.gguf?v=2&X-Amz-Signature=1a&AWSAccessKeyId=b&monkey=3"),
+         "https://h.io/m.gguf?v=2&X-Amz-Signature=***&AWSAccessKeyId=***&monkey=3"),
         ("github:org/repo/a/m.yaml@dev",
          UrlReference("https://raw.githubusercontent.com/org/repo/dev/a/m.yaml"),
          "https://raw.githubusercontent.com/org/repo/dev/a/m.yaml"),
@@ -84,7 +96,7 @@ def test_forms_of_references(text: str, reference: object, canonical: str) -> No
         "", "  ", "a b", "ftp://h/m.gguf", "hf://org", "hf://org/re..po", "hf://org/repo/../x",
         "hf://org/repo:Q 4", "hf://org/repo/f.gguf:Q4_0", "hf://org/repo@../x", "ollama://",
         "ollama://a/b/c/d", "ollama://a/..", "oci://h.io/a..b", "oci://h.io/m@sha256:1", "oci://",
-        "https://", "http://h:99999/m.gguf", "file://host/m.gguf", "package://a-b/c",
+        "https://", "http://h:99999/m.gguf", "https://[::1/m.gguf", "file://host/m.gguf", "package://a-b/c",
         "package://mod/../x", "github:org/repo", "hf://org/re\npo", "x" * 3000, "a\x00b",
         "oci://h.io/" + "a" * 200,
     ],
@@ -93,6 +105,14 @@ def test_what_names_no_model_says_the_forms(text: str) -> None:
     with pytest.raises(InvalidReference) as raised:
         parse_reference(text)
     assert raised.value.status == 400
+
+
+@pytest.mark.parametrize("text", ["https://me:hidden@h:99999/m.gguf", "ftp://me:hidden@h/m"])
+def test_what_is_refused_does_not_tell_its_password(text: str) -> None:
+    with pytest.raises(InvalidReference) as raised:
+        parse_reference(text)
+    assert "hidden" not in raised.value.message
+    assert "hidden" not in repr(UrlReference(text))
 
 
 @pytest.mark.parametrize("path", ["a", "a/b.gguf", "ä/ö.gguf", "a b", ".hidden", "a..b"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from localai.network import asking
 from localai.store.download import Downloader, Patience
 from localai.store.errors import (
     AccessRefused,
@@ -22,7 +23,7 @@ from localai.store.progress import Progress
 from localai.store.store import Store
 from localai.store.transports.registry import may_have_login
 from tests.unit.store.content import gguf, sha256
-from tests.unit.store.file_server import FileServer
+from tests.unit.store.file_server import Asked, FileServer, Reply
 from tests.unit.store.registry_server import (
     Blob,
     Pusher,
@@ -149,11 +150,12 @@ def test_an_image_gives_its_models_folder(real: Pusher, store: Store, compressed
     name = f"ramalama/granite{int(compressed)}"
     text = push(real, name, IMAGE_CONFIG, Blob(kind, base), Blob(kind, layer))
 
-    assert files_of(store, text) == {"granite.gguf": MODEL}
+    # A link in the archive becomes a second name of its file.
+    assert files_of(store, text) == {"granite.gguf": MODEL, "model.file": MODEL}
     model = store.find(text)
     assert model is not None
     assert model.model == model.folder / "granite.gguf"
-    assert (model.folder / "model.file").resolve() == model.model
+    assert (model.folder / "model.file").samefile(model.model)
 
 
 def test_a_later_layer_replaces_a_file_of_an_earlier_one(real: Pusher, store: Store) -> None:
@@ -309,6 +311,44 @@ def test_a_token_is_fetched_and_renewed_when_it_has_run_out(
     assert registry.tokens == 1
 
 
+def test_a_busy_registry_and_a_cut_line_are_tried_again(
+    server: FileServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "PAUSE", 0)
+    registry = TokenRegistry(server, realm=f"{server.url}/token")
+    registry.put("a/b", "v1", manifest_of(SIMPLE[0], SIMPLE[1:]), SIMPLE)
+    failures = 0
+
+    def fail_twice(path: str) -> None:
+        rightly, left = server.routes[path], [503, 0]
+
+        def reply(asked: Asked) -> Reply:
+            nonlocal failures
+            if not left:
+                return rightly(asked)
+            failures += 1
+            if status := left.pop(0):
+                return status, {"retry-after": "0"}, b""
+            raise ConnectionResetError
+
+        server.routes[path] = reply
+
+    fail_twice("/v2/a/b/manifests/v1")
+    fail_twice("/token")
+    assert store.pull(f"oci://{server.origin}/a/b:v1").model.read_bytes() == MODEL
+    assert failures == 4
+
+
+def test_a_registry_that_stays_busy_is_given_up_with_what_to_do(
+    server: FileServer, store: Store
+) -> None:
+    server.routes["/v2/a/b/manifests/v1"] = lambda asked: (429, {"retry-after": "600"}, b"")
+    with pytest.raises(FetchFailed, match=r"try again in 600 s.*podman login") as raised:
+        store.pull(f"oci://{server.origin}/a/b:v1")
+    assert raised.value.retry_after == 600
+    assert len(server.asked) == 1
+
+
 def test_the_password_does_not_go_to_another_host_that_the_registry_names(
     server: FileServer,
     other_server: FileServer,
@@ -334,6 +374,11 @@ def test_where_a_password_may_go() -> None:
     assert not may_have_login("http://auth.docker.io/token", hub)
     assert not may_have_login("https://docker.io.evil.example/token", hub)
     assert not may_have_login("https://evil.example/token", hub)
+    own = "https://reg.example.co.uk/v2/a"
+    assert may_have_login("https://auth.example.co.uk/token", own)
+    assert not may_have_login("https://evil.co.uk/token", own)
+    assert not may_have_login("https://evil.co.uk/token", "https://example.co.uk/v2/a")
+    assert not may_have_login("https://10.0.0.1/token", "https://10.9.0.1/v2/a")
     assert not may_have_login("http://127.0.0.1:5001/token", "http://127.0.0.1:5000/v2/a")
 
 
@@ -397,7 +442,7 @@ def test_an_images_archive_cannot_leave_the_folder(
     registry.put("a/b", "v1", manifest_of(IMAGE_CONFIG, layers), [IMAGE_CONFIG, *layers])
     with pytest.raises(Exception, match=reason):
         store.pull(f"oci://{server.origin}/a/b:v1")
-    assert not [path for path in store.folder.rglob("*") if path.is_file()]
+    assert not [path for path in (store.folder / "oci").rglob("*") if path.is_file()]
 
 
 def test_zstd_and_a_dead_registry_say_so(server: FileServer, store: Store) -> None:

@@ -98,14 +98,17 @@ def test_several_models_need_a_folder(tmp_path: Path, localai: Callable[..., End
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("hf://org/repo", "is nothing on this machine"),
+        ("hf://org/repo", "is not on this machine, and HF_HUB_OFFLINE forbids to ask"),
+        ("llama3.2:3b", "`localai pull ollama://llama3.2:3b`"),
+        ("nothing of the sort", "does not name a model"),
         ("none.gguf", "does not exist"),
         ("pyproject.toml", "no model that a backend here runs"),
     ],
 )
 def test_what_cannot_be_imported_is_one_sentence(
-    source: str, reason: str, localai: Callable[..., Ended]
+    source: str, reason: str, localai: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     ended = localai("card", "import", source)
 
     assert (ended.code, ended.out) == (1, "")

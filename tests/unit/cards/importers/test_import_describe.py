@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from pathlib import Path
 
 import gguf
@@ -197,6 +198,20 @@ def test_the_one_model_of_a_folder_is_taken(tmp_path: Path) -> None:
     assert (found.card["name"], found.card["model"]) == ("qwen", str(model))
 
 
+@pytest.mark.parametrize(
+    "said", [["x.safetensors"], ["sub/x.bin", "x.safetensors"], ["openvino/x.bin", "x.safetensors"]]
+)
+def test_pickles_that_no_engine_reads_do_no_harm(said: list[str], tmp_path: Path) -> None:
+    write_json(
+        tmp_path / "m/modules.json", [{"path": "", "type": "sentence_transformers.models.T"}]
+    )
+    for name in said:
+        (tmp_path / "m" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "m" / name).touch()
+
+    assert import_card(tmp_path / "m", BACKENDS).card["backend"] == "sentence_transformers"
+
+
 def test_what_was_fetched_keeps_its_reference(tmp_path: Path) -> None:
     found = import_card(
         write_gguf(tmp_path / "m.gguf"), BACKENDS, name="mine", reference="hf://org/repo:Q4_K_M"
@@ -237,7 +252,10 @@ def test_gguf_files_that_are_no_whole_language_model(
 
 def test_folders_that_no_backend_runs(tmp_path: Path) -> None:
     pickled = tmp_path / "pickled"
-    write_json(pickled / "model_index.json", {"_class_name": "StableDiffusionPipeline"})
+    parts = {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet"]}
+    write_json(pickled / "model_index.json", parts)
+    (pickled / "unet").mkdir()
+    (pickled / "unet/diffusion_pytorch_model.bin").write_bytes(b"\x80")
     write_json(tmp_path / "cross/modules.json", [])
     write_json(tmp_path / "cross/config_sentence_transformers.json", {"model_type": "CrossEncoder"})
     write_json(tmp_path / "lora/adapter_config.json", {})
@@ -284,9 +302,82 @@ def test_files_that_no_backend_runs(tmp_path: Path) -> None:
     assert "as a single file" in refusal(llm)
 
 
+def test_pickled_weights_need_trust(tmp_path: Path) -> None:
+    flat = tmp_path / "flat"
+    write_json(flat / "modules.json", [{"path": "", "type": "sentence_transformers.models.T"}])
+    (flat / "pytorch_model.bin").touch()
+    parts = tmp_path / "parts"
+    module = "sentence_transformers.models.Dense"
+    write_json(parts / "modules.json", [{"path": ""}, {"path": "2_Dense", "type": module}])
+    (parts / "2_Dense").mkdir()
+    (parts / "2_Dense/pytorch_model.bin").touch()
+    (parts / "model.safetensors").touch()
+    mixed = pictures(tmp_path / "mixed")
+    index = {"_class_name": "FluxPipeline", "unet": ["d", "U"], "vae": ["d", "V"]}
+    write_json(mixed / "model_index.json", index)
+    (mixed / "vae").mkdir()
+    (mixed / "vae/diffusion_pytorch_model.bin").touch()
+
+    for folder in (flat, parts, mixed):
+        reason = refusal(folder)
+        assert ".bin, which can run any code" in reason
+        assert "`trust: true`" in reason
+
+
+def test_foreign_code_is_named_with_how_to_trust_it(tmp_path: Path) -> None:
+    write_json(tmp_path / "a/modules.json", [{"path": "", "type": "custom_st.Transformer"}])
+    write_json(
+        tmp_path / "b/modules.json", [{"path": "", "type": "sentence_transformers.models.T"}]
+    )
+    write_json(tmp_path / "b/config.json", {"auto_map": {"AutoModel": "modeling.NewModel"}})
+
+    for name, code in (("a", "custom_st.Transformer"), ("b", "modeling.NewModel")):
+        assert code in refusal(tmp_path / name)
+        assert "options.trust_remote_code: true" in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    ["StableDiffusionUpscalePipeline", "StableDiffusionInpaintPipeline", "WanPipeline", "Unheard"],
+)
+def test_pipelines_that_need_more_than_a_text_are_refused(pipeline: str, tmp_path: Path) -> None:
+    assert f"{pipeline}, makes no pictures from text" in refusal(pictures(tmp_path / "m", pipeline))
+
+
+def test_folders_without_their_parts_or_pipeline_are_refused(tmp_path: Path) -> None:
+    custom = tmp_path / "custom"
+    write_json(custom / "model_index.json", {"_class_name": ["pipeline", "MyPipeline"]})
+    assert "none of its code is run" in refusal(custom)
+    whole = pictures(tmp_path / "m")
+    index = {
+        "_class_name": "StableDiffusionPipeline",
+        "unet": ["diffusers", "U"],
+        "safety_checker": ["a", "B"],
+        "image_encoder": [None, None],
+    }
+    write_json(whole / "model_index.json", index)
+    assert import_card(whole, BACKENDS).card["backend"] == "diffusers"
+    write_json(whole / "model_index.json", index | {"vae": ["diffusers", "AutoencoderKL"]})
+    assert "lacks the folders vae" in refusal(whole)
+
+
+def test_a_model_for_the_other_byte_order_is_refused(tmp_path: Path) -> None:
+    other = gguf.GGUFEndian.BIG if sys.byteorder == "little" else gguf.GGUFEndian.LITTLE
+    writer = gguf.GGUFWriter(tmp_path / "m.gguf", "llama", endianess=other)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+    assert "-endian processors" in refusal(tmp_path / "m.gguf")
+
+
 @pytest.mark.parametrize(
     "content",
     [
+        struct.pack("<Q", 51) + b'{"a": {"shape": [1e400], "data_offsets": [0, 0]}}'.ljust(51),
+        struct.pack("<Q", 48) + b'{"a": {"shape": [1], "data_offsets": [-8, -4]}}'.ljust(48),
+        struct.pack("<Q", 48) + b'{"a": {"shape": [1], "data_offsets": [4, 0]}}'.ljust(48),
         b"",
         b"\xff" * 16,
         struct.pack("<Q", 1 << 40) + b"{}",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import time
 from typing import Any
 
@@ -21,6 +22,7 @@ ROOT = {
     "Messages": Value("turns", "messages"),
     "Tools": Value("tools", "tools"),
     "Empty": NOTHING,
+    "Missing": Value("nobody", "tools"),
 }
 TOOL = {
     "type": "function",
@@ -33,6 +35,7 @@ TOOL = {
 DATA: dict[str, Any] = {
     "text": "word",
     "number": 3,
+    "nobody": None,
     "items": ["a", "b", "c"],
     "turns": [
         {"role": "user", "content": "1"},
@@ -121,6 +124,19 @@ def rendered(source: str, *, bare: bool = False) -> str:
          '{"type":"object","required":["a"],"properties":{"a":{"type":"int"}}}'),
         ("{{ .Tools }}", '[{"type":"function","function":{"name":"add","description":"Adds",'
          '"parameters":{"type":"object","required":["a"],"properties":{"a":{"type":"int"}}}}}]'),
+        # a missing text is an empty one, and a missing list has no length
+        ('{{ range .Messages }}{{ if ne .Thinking "" }}T{{ end }}{{ if eq .Thinking "" }}-{{ end }}'
+         '{{ if eq .ToolName .Thinking }}={{ end }}{{ if hasPrefix "a" .Thinking }}A{{ end }}'
+         '{{ upper .Thinking }}{{ end }}', "-=-="),
+        ("{{ range .Messages }}{{ len .Images }}{{ len .Thinking }}{{ end }}", "0000"),
+        ("{{ if gt (len .Missing) 0 }}a{{ end }}{{ len .Missing }}", "0"),
+        # Go puts a blank between values that are no texts
+        ('{{ $x := "" }}{{ range .Tools }}{{ $x = print $x .Function.Name " " }}{{ end }}{{ $x }}',
+         "add "),
+        ('{{ print .Text "=" 3 "," true }}', "word=3,true"),
+        # Ollama's
+        ("{{ range .Tools }}{{ range $n, $p := .Function.Parameters.Properties }}"
+         "{{ $n }}: {{ toTypeScriptType $p }}{{ end }}{{ end }}", "a: any"),
         # Sprig
         ('{{ trimPrefix "wo" .Text }}{{ replace "o" "0" .Text }}', "rdw0rd"),
         ('{{ default "x" .Empty }}{{ add 1 .Number }}{{ .Text | title }}', "x4Word"),
@@ -140,7 +156,7 @@ def test_templates_give_what_go_gives(source: str, expected: Any, bare: bool) ->
     [
         ('a\n{{ template "x" . }}', 'template "x" .', 2),
         ('{{ define "x" }}{{ end }}', 'define "x"', 1),
-        ("\n\n{{ yesterdayDate }}", "{{ yesterdayDate }}", 3),
+        ("\n\n{{ tomorrowDate }}", "{{ tomorrowDate }}", 3),
         ("{{ .Text | html }}", "{{ .Text | html }}", 1),
         ("{{ .Nobody }}", "{{ .Nobody }}", 1),
         ("{{ range .Messages }}\n{{ .Colour }}{{ end }}", "{{ .Colour }}", 2),
@@ -184,6 +200,41 @@ def test_hostile_templates_are_refused_quickly(source: str) -> None:
     with pytest.raises(UntranslatableTemplate):
         translated(source)
     assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("now", "yesterday"),
+    [
+        ("2026-11-21", "2026-11-20"), ("2026-03-01", "2026-02-28"), ("2024-03-01", "2024-02-29"),
+        ("2026-01-01", "2025-12-31"), ("2026-12-01", "2026-11-30"), ("2000-03-01", "2000-02-29"),
+    ],
+)  # fmt: skip
+def test_yesterday_is_the_day_before(now: str, yesterday: str) -> None:
+    today = datetime.datetime.fromisoformat(now)
+    environment = jinja2.Environment()
+    environment.globals["strftime_now"] = today.strftime
+    assert environment.from_string(translated("{{ yesterdayDate }}")).render() == yesterday
+
+
+@pytest.mark.parametrize(
+    ("parameter", "expected"),
+    [
+        ({"type": "integer"}, "number"), ({"type": "array"}, "any[]"), ({}, "any"),
+        ({"type": "object"}, "Record<string, any>"), ({"type": "date"}, "any"),
+        ({"type": ["string", "null", "integer"]}, "string | null | number"),
+        ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "string | number"),
+    ],
+)  # fmt: skip
+def test_types_of_tools_are_written_as_in_typescript(
+    parameter: dict[str, Any], expected: str
+) -> None:
+    source = (
+        "{{ range .Tools }}{{ range $n, $p := .Function.Parameters.Properties }}"
+        "{{ toTypeScriptType $p }}{{ end }}{{ end }}"
+    )
+    tool = {"function": {"parameters": {"properties": {"a": parameter}}}}
+    template = jinja2.Environment().from_string(translated(source))
+    assert template.render(tools=[tool]) == expected
 
 
 def test_neighbours_of_one_role_are_merged_and_system_messages_collected() -> None:

@@ -10,6 +10,7 @@ import yaml
 from localai.cards.importers.imported import CannotImport, Imported
 from localai.cards.importers.importing import import_card
 from localai.cards.importers.modelfile_syntax import parse_modelfile
+from localai.cards.resolved import Meaning
 from tests.unit.cards.importers.checking import (
     BACKENDS,
     CONVERSATION,
@@ -122,3 +123,92 @@ def test_a_modelfile_of_any_name_is_known_by_its_first_words(tmp_path: Path) -> 
     path.write_text("# who\nFROM llama3.2\n")
 
     assert import_card(path, BACKENDS).card["model"] == "ollama://llama3.2"
+
+
+# --- what `ollama show --modelfile` prints ---
+
+
+def blob(folder: Path, name: str, *, projector: bool = False) -> Path:
+    """Write a file as Ollama keeps it, without any ending."""
+    path = folder / f"sha256-{name * 64}"
+    (write_projector if projector else write_gguf)(path.with_suffix(".gguf")).rename(path)
+    return path
+
+
+@pytest.mark.parametrize("projector_first", [False, True])
+def test_further_lines_with_from_are_projectors(projector_first: bool, tmp_path: Path) -> None:
+    model, eyes = blob(tmp_path, "a"), blob(tmp_path, "b", projector=True)
+    other = blob(tmp_path, "c", projector=True)
+    files = [eyes, model, other] if projector_first else [model, eyes, other]
+    shown = "".join(f"FROM {path}\n" for path in files)
+    found = imported(tmp_path, f"{shown}PARAMETER stop [INST]\nLICENSE MIT\n")
+
+    check_imported(found, tmp_path)
+    assert found.card["model"] == str(model)
+    assert found.card["options"] == {"mmproj": str(eyes)}
+    assert any(f"FROM {other} is left out" in note for note in found.notes)
+
+
+def test_of_several_models_the_last_is_taken(tmp_path: Path) -> None:
+    models = [blob(tmp_path, name) for name in "ab"]
+    found = imported(tmp_path, "".join(f"FROM {path}\n" for path in models))
+
+    assert found.card["model"] == str(models[1])
+    assert any(f"FROM {models[0]} is left out" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "TEMPLATE {{ .Prompt }}",
+        "TEMPLATE {{ .Prompt }}\nRENDERER qwen3-coder\nPARSER qwen3-coder",
+        'TEMPLATE """{{ .System }} {{ .Prompt }}"""\nRENDERER qwen3.5',
+    ],
+)
+def test_templates_that_ollama_does_not_use_leave_the_files_own(more: str, tmp_path: Path) -> None:
+    write_gguf(tmp_path / "own.gguf")
+    found = imported(tmp_path, f"FROM ./own.gguf\n{more}\n")
+
+    assert "options" not in found.card
+    assert any(note.startswith("TEMPLATE (") for note in found.notes)
+
+
+def test_hugging_face_may_be_named_with_a_file(tmp_path: Path) -> None:
+    found = imported(tmp_path, "FROM huggingface.co/org/repo/m.gguf")
+    assert found.card["model"] == "hf://org/repo/m.gguf"
+
+
+# --- models that were pulled ---
+
+
+class Store:
+    """Has one model of Ollama's."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, reference: str, sha256: str | None = None, /) -> Path | None:
+        return self._path if reference == "ollama://llama3.2:latest" else None
+
+    def meaning(self, text: str, /) -> Meaning | None:
+        return Meaning(f"{text}:latest")
+
+
+def test_a_pulled_model_brings_what_the_modelfile_does_not_say(tmp_path: Path) -> None:
+    model = write_gguf(tmp_path / "model.gguf")
+    (tmp_path / "system").write_text("You are a model.")
+    (tmp_path / "params.json").write_text('{"stop": ["</s>"], "top_k": 20, "temperature": 0.9}')
+    path = tmp_path / "Modelfile"
+    path.write_text("FROM llama3.2\nPARAMETER temperature 0.1\n")
+    found = import_card(path, BACKENDS, locate=Store(model))
+
+    check_imported(found, tmp_path)
+    assert found.card["name"] == "llama3.2"
+    assert found.card["model"] == "ollama://llama3.2:latest"
+    assert found.card["defaults"] == {"stop": ["</s>"], "top_k": 20, "temperature": 0.1}
+    template = found.card["options"]["chat_template"]
+    assert prompt(template, [["user", "Hi"]]) == "[system]You are a model.[user]Hi"
+
+    path.write_text("FROM llama3.2\nSYSTEM You are Mario.\n")
+    mario = import_card(path, BACKENDS, locate=Store(model)).card["options"]["chat_template"]
+    assert prompt(mario, [["user", "Hi"]]) == "[system]You are Mario.[user]Hi"

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
 
 Address = IPv4Address | IPv6Address
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -25,8 +27,24 @@ _NEVER = (
 async def resolve_host(host: str, port: int) -> list[Address]:
     """Return every address of `host`; raises OSError when the name has none."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(ip_address(str(one[4][0]).partition("%")[0]) for one in found))
+    return _addresses(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+def resolve_host_here(host: str, port: int) -> list[Address]:
+    """Return the same, in the thread that asks."""
+    return _addresses(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+def literal_address(host: str) -> Address | None:
+    """Return the address that `host` is, in any spelling; None for a name."""
+    try:
+        return ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(host))  # 127.1, 0x7f000001, 2130706433
+    except (OSError, ValueError):
+        return None
 
 
 def is_public(address: Address) -> bool:
@@ -40,6 +58,10 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv6Address) and not (address in _UNICAST or address in _NAT64):
         return False
     return all(is_public(inner) for inner in _carried(address))
+
+
+def _addresses(found: Iterable[tuple[Any, ...]]) -> list[Address]:
+    return list(dict.fromkeys(ip_address(str(one[4][0]).partition("%")[0]) for one in found))
 
 
 def _carried(address: Address) -> list[IPv4Address]:

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from localai.api.addresses import is_public, resolve_host
+from localai.network.addresses import is_public, resolve_host
 
 
 @pytest.mark.parametrize(

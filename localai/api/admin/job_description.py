@@ -1,0 +1,70 @@
+"""A job as answers show it: our own fields, and those that LocalAI's clients read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localai.gallery.amounts import shown_bytes
+from localai.gallery.concealing import all_concealed, concealed
+from localai.gallery.job import Job
+from localai.gallery.orders import model_of
+
+
+def describe_job(job: Job) -> dict[str, Any]:
+    """Return a job as answers show it."""
+    total = job.total
+    left = None if total is None or job.speed <= 0 else (total - job.done) / job.speed
+    return {
+        "id": job.id,
+        "order": all_concealed(dict(job.order)),
+        "state": job.state,
+        "phase": job.phase,
+        "progress": 100.0 if job.state == "done" else _percent(job.done, total),
+        "current_bytes": job.done,
+        "total_bytes": total,
+        "bytes_per_second": round(job.speed),
+        "seconds_left": None if left is None else round(left),
+        "files": {name: {"done": done, "total": size} for name, (done, size) in job.files.items()},
+        "error": job.error,
+        "error_code": job.code,
+        "notes": list(job.notes),
+        "created": round(job.created),
+        "changed": round(job.changed),
+        "try_at": None if job.try_at is None else round(job.try_at),
+        "cancelled": job.state == "cancelled",
+        "cancellable": job.can_be_cancelled,
+    } | _for_localai(job)
+
+
+def _for_localai(job: Job) -> dict[str, Any]:
+    done, total = job.files.get(job.file, (0, None))
+    return {
+        "processed": not job.is_open,
+        "message": _message(job),
+        "deletion": job.order.get("kind") == "delete",
+        "file_name": job.file,
+        "file_size": "" if total is None else shown_bytes(total),
+        "downloaded_size": shown_bytes(done) if job.file else "",
+        "gallery_element_name": concealed(str(job.order.get("entry") or model_of(job.order))),
+    }
+
+
+def _message(job: Job) -> str:
+    """Return the sentence that LocalAI has for a state: its clients compare some of them."""
+    if job.state == "done":
+        return "completed"
+    if job.state == "failed":
+        return f"error: {job.error}"
+    if job.state == "running" and job.file:
+        done, total = job.files[job.file]
+        whole = "unknown" if total is None else shown_bytes(total)
+        return f"processing file: {job.file}. Total: {whole}. Current: {shown_bytes(done)}"
+    return job.state if job.state != "running" else _processing(job)
+
+
+def _processing(job: Job) -> str:
+    return f"processing model: {concealed(model_of(job.order))}"
+
+
+def _percent(done: int, total: int | None) -> float:
+    return round(100 * done / total, 1) if total else 0.0

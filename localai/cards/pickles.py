@@ -1,0 +1,54 @@
+"""Which files are Python pickles by their names: formats that can run a program when read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from pathlib import Path, PurePosixPath
+
+UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".ckpt", ".pth", ".pkl", ".pickle", ".joblib", ".npy"})
+_CTRANSLATE2 = "model.bin"
+_SAFE_WEIGHTS = frozenset({".safetensors", ".gguf", ".onnx"})
+_MOST_FILES = 10_000
+
+
+def unsafe_paths(paths: Collection[str]) -> list[str]:
+    """Return those of `paths` that may be pickles."""
+    return [
+        path
+        for path in paths
+        if PurePosixPath(path).suffix.lower() in UNSAFE_SUFFIXES and not is_ctranslate2(path, paths)
+    ]
+
+
+def is_ctranslate2(path: str, beside: Iterable[str]) -> bool:
+    """Tell whether `path` is the `model.bin` of a CTranslate2 folder, which holds plain numbers.
+
+    It is known by the vocabulary beside it.
+    """
+    file = PurePosixPath(path)
+    names = {PurePosixPath(one).name for one in beside if PurePosixPath(one).parent == file.parent}
+    vocabulary = any("vocabulary." in name for name in names)
+    return file.name == _CTRANSLATE2 and vocabulary and "config.json" in names
+
+
+def pickled_weights(model: Path) -> list[str]:
+    """Return the pickles that an engine would read of `model`, a file or a folder.
+
+    In a folder with weights in a safe form it reads those, and the pickles beside them lie idle.
+    """
+    if not model.is_dir():
+        return unsafe_paths([model.name])
+    folders: dict[PurePosixPath, list[str]] = defaultdict(list)
+    for count, path in enumerate(model.rglob("*")):
+        if count >= _MOST_FILES:  # no model's folder, but perhaps somebody's home
+            break
+        if path.is_file():
+            name = path.relative_to(model).as_posix()
+            folders[PurePosixPath(name).parent].append(name)
+    return sorted(pickle for names in folders.values() for pickle in _read_of(names))
+
+
+def _read_of(names: list[str]) -> list[str]:
+    has_safe = any(PurePosixPath(name).suffix.lower() in _SAFE_WEIGHTS for name in names)
+    return [] if has_safe else unsafe_paths(names)

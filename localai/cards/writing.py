@@ -1,0 +1,101 @@
+"""Cards written to their files: whole or not at all, and never over another model's card."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from localai.errors import CardError
+
+IfThere = Literal["keep", "refuse", "replace"]
+"""What becomes of a card that is there.
+
+keep: one that runs the same model stays, with what a person wrote in it; another is refused.
+refuse: only the same content may be there. replace: it makes way, whatever it is.
+"""
+
+
+def card_file(folder: Path, name: str) -> Path:
+    """Return where the card of the model `name` is written in a folder."""
+    return folder / f"{re.sub('[/:]', '-', name)}.yaml"
+
+
+def card_text(content: Mapping[str, Any]) -> str:
+    """Return a card as YAML; texts of several lines stay readable as such."""
+    return yaml.dump(
+        dict(content), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31
+    )
+
+
+def write_card(target: Path, content: Mapping[str, Any], if_there: IfThere = "keep") -> bool:
+    """Write a card, and return whether that was needed.
+
+    Raises CardError when another card is there, which may not be replaced.
+    """
+    if if_there != "replace" and target.exists():
+        there = read_content(target)
+        same = _runs_the_same(there, content, target.parent) if if_there == "keep" else False
+        if not same and there != dict(content):
+            raise another_card(target)
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(target, card_text(content))
+    return True
+
+
+def read_content(card: Path) -> dict[str, Any] | None:
+    """Return what a card's file holds, None for one that cannot be read as a card."""
+    try:
+        content = yaml.safe_load(card.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def another_card(target: Path) -> CardError:
+    """Return the error for a card that has the place and is not this one."""
+    return CardError(
+        "is already there and differs: choose another name, or replace it with --force",
+        path=str(target),
+    )
+
+
+def replace_text(target: Path, text: str) -> None:
+    """Write a file at once: who reads it meanwhile finds the old text or the new one."""
+    owner = f"{os.getpid()}-{threading.get_ident()}"
+    part = target.with_name(f".{target.name}.{owner}.part")
+    try:
+        part.write_text(text, "utf-8")
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _runs_the_same(
+    there: Mapping[str, Any] | None, content: Mapping[str, Any], folder: Path
+) -> bool:
+    if there is None:
+        return False
+    models = [one.get("model") for one in (there, content)]
+    if not all(isinstance(model, str) for model in models):
+        return False
+    # A path may be written from the card's folder; a reference stays as it is by this.
+    return folder / str(models[0]) == folder / str(models[1])
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, so that templates can be read."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    style = "|" if "\n" in value else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)

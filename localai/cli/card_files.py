@@ -1,0 +1,62 @@
+"""`localai pull NAME` of a card that is here: what it names is fetched, and no card is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from localai.cli.trying import what_to_try
+from localai.settings import Settings
+
+if TYPE_CHECKING:
+    from localai.cards.resolved import ResolvedCard
+
+
+def fetch_card(settings: Settings, name: str, *, trust: bool, again: bool) -> bool:
+    """Fetch what the card called `name` needs, or all of it `again`; False where none is called so.
+
+    Cards of the profile and of the user count, if their models lie elsewhere; to have it `again`
+    replaces a card of the user's, so that only a gallery can do it.
+    """
+    card = _card_to_fetch(settings, name)
+    if card is None or (again and card.path.parent == settings.models):
+        return False
+    fetched = _fetch(settings, card, trust=trust or card.card.trust, again=again)
+    done = "its files are here" if fetched else "its files are here already"
+    example = what_to_try(card.name, card.capabilities)
+    click.echo(f"Kept {card.path}; {done}. Try: {example}")
+    return True
+
+
+def _card_to_fetch(settings: Settings, name: str) -> ResolvedCard | None:
+    from localai.cards.model_files import remote_references
+    from localai.cli.doctor_cards import read_cards
+    from localai.cli.profile_choice import with_profile
+
+    cards = read_cards(with_profile(settings)).cards
+    named = [card for card in cards if card.name == name]
+    called = [*named, *(card for card in cards if name in card.card.aliases)]
+    return next((card for card in called if remote_references(card)), None)
+
+
+def _fetch(settings: Settings, card: ResolvedCard, *, trust: bool, again: bool) -> bool:
+    """Fetch what the card needs, and tell whether there was anything to fetch."""
+    from localai.cards.model_files import missing_references, remote_references
+    from localai.cli.download_bars import download_bars
+    from localai.store.store import Store
+
+    store = Store(settings.store)
+    wanted = remote_references(card) if again else missing_references(card)
+    with download_bars() as show:
+        for text, sha256 in wanted.items():
+            model = store.pull(
+                text,
+                sha256=sha256,
+                trust=trust,
+                force=again,
+                projector="mmproj" not in card.card.options,  # else the card names its own
+                progress=show,
+            )
+            store.note_card(model, card.name)
+    return bool(wanted)

@@ -1,0 +1,116 @@
+"""What a caller of LocalAI asks for beside a model: keys of LocalAI's configuration over a card.
+
+What has no place in a card is refused with its name, since the caller has written it on purpose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from localai.cards.importers.imported import CannotImport
+from localai.cards.importers.localai_keys import NEUTRAL_REASON
+from localai.cards.importers.localai_place import Place
+from localai.cards.importers.localai_yaml import import_localai
+from localai.cards.resolved import Backends
+from localai.errors import UnsupportedParameter
+from localai.gallery.entry import Entry
+from localai.gallery.localai_format import deep_merge
+
+_PARTS = ("options", "defaults", "limits", "keep_alive", "model")
+_QUOTED = re.compile(r"`([^`]+)`")
+_HERE_ALREADY = {"f16": True}
+"""Keys that say what is so here without being said."""
+
+
+def override_entry(entry: Entry, overrides: Mapping[str, Any], backends: Backends) -> Entry:
+    """Return `entry` with LocalAI's keys over it; raises UnsupportedParameter."""
+    card = {"name": entry.name, "backend": entry.backend, "model": _model_of(entry)}
+    files = [file.model_dump(mode="json") for file in entry.files]
+    changes = changes_of(card | {"files": files}, overrides, backends)
+    content = entry.model_dump(mode="json", exclude_unset=True)
+    own = {key: changes.pop(key) for key in _PARTS if key in changes}
+    content["card"] = deep_merge(content.get("card", {}), own)
+    content["files"] += changes.pop("files", [])
+    return Entry.model_validate(content | changes)
+
+
+def changes_of(
+    card: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    backends: Backends,
+    folder: Path = Path("/dev/null/overrides"),
+) -> dict[str, Any]:
+    """Return the parts of a card that `overrides` ask for, without those that `card` has anyway.
+
+    `folder` is where the card's model lies. Raises UnsupportedParameter.
+    """
+    wanted = {key: value for key, value in overrides.items() if _HERE_ALREADY.get(key) != value}
+    below = {
+        "name": card["name"],
+        "backend": str(card["backend"]).replace("_", "-"),
+        "parameters": {"model": card["model"]},
+        "download_files": [
+            {"filename": file["path"], "uri": file["uri"]} for file in card.get("files", ())
+        ],
+    }
+    if isinstance(more := wanted.get("download_files"), list):
+        wanted["download_files"] = [*below["download_files"], *more]
+    try:
+        imported = import_localai(deep_merge(below, wanted), Place(folder / "card", backends))
+    except CannotImport as error:
+        raise _refusal(error.message.partition(": ")[2]) from None
+    refuse_lost(imported.notes, wanted)
+    return dict(_changes(imported.card, card, folder))
+
+
+def refuse_lost(notes: Iterable[str], overrides: Mapping[str, Any]) -> None:
+    """Raise UnsupportedParameter if a note says that something of `overrides` is left out."""
+    asked = set(_names(overrides))
+    for note in notes:
+        is_lost = "left out" in note and NEUTRAL_REASON not in note
+        if is_lost and not asked.isdisjoint(_QUOTED.findall(note)):
+            raise _refusal(note)
+
+
+def _changes(
+    after: Mapping[str, Any], before: Mapping[str, Any], folder: Path
+) -> Iterator[tuple[str, Any]]:
+    model = str(after.get("model", ""))
+    if model not in {before["model"], str(folder / before["model"])}:
+        yield "model", model
+    known = {file["path"] for file in before.get("files", ())}
+    if files := [file for file in after.get("files", ()) if file["path"] not in known]:
+        yield "files", files
+    if after["backend"] != before["backend"]:
+        yield "backend", after["backend"]
+    for key in ("description", "capabilities", "aliases", "options", "defaults", "limits"):
+        if key in after:
+            yield key, after[key]
+
+
+def _names(value: Any, key: str = "") -> Iterator[str]:
+    """Yield every key, dotted and with those above it, and what lists hold: notes name them."""
+    if key:
+        yield key
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _names(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield str(one)
+            yield from _names(one, f"{key}[{number}]")
+    elif isinstance(value, str):
+        yield value
+
+
+def _model_of(entry: Entry) -> str:
+    return entry.card.model or entry.files[0].path
+
+
+def _refusal(reason: str) -> UnsupportedParameter:
+    return UnsupportedParameter(
+        f"'overrides' asks for what a card here cannot have: {reason}", param="overrides"
+    )

@@ -1,0 +1,73 @@
+"""Models that a start of the gateway asks for: what has to be done so that each is here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+
+from localai.cards.model_files import has_its_files, missing_references
+from localai.cards.resolved import ResolvedCard
+from localai.errors import ConfigError, LocalAIError
+from localai.gallery.chosen_form import chosen_form
+from localai.gallery.galleries import Galleries
+from localai.gallery.orders import Order, fetch_order, install_order, pull_order
+from localai.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+def preload_orders(
+    settings: Settings, cards: Iterable[ResolvedCard], galleries: Galleries
+) -> list[Order]:
+    """Return an order for each model of `settings.preload` that is not here.
+
+    Raises ConfigError for one that nobody knows, so that the start ends with it.
+    """
+    if not settings.preload:
+        return []
+    here = {name: card for card in cards for name in (card.name, *card.aliases)}
+    orders = (_order(text, settings, here, galleries) for text in settings.preload)
+    return [order for order in orders if order is not None]
+
+
+def _order(
+    text: str, settings: Settings, here: Mapping[str, ResolvedCard], galleries: Galleries
+) -> Order | None:
+    order: Order | None = None
+    name = text
+    if text not in here:
+        try:
+            order, name = _named(text, settings, galleries, here)
+        except LocalAIError as error:
+            raise ConfigError(f"preload = '{text}': {error.message}", param="preload") from error
+    card = here.get(name)
+    if card is None:
+        return order
+    if missing_references(card):
+        return fetch_order(card)
+    if has_its_files(card):
+        # Said aloud: another model that happens to have this name would count as this one.
+        _log.info("%s is here already: %s", text, card.path)
+        return None
+    return order
+
+
+def _named(
+    text: str, settings: Settings, galleries: Galleries, here: Mapping[str, ResolvedCard]
+) -> tuple[Order, str]:
+    """Return the order that brings what `text` names, and the name that its card will have."""
+    # The clients for hubs and registries are slow to import, and most starts need none.
+    from localai.store.naming import suggested_name
+    from localai.store.references import NameReference
+    from localai.store.store import Store
+
+    store = Store(settings.store)
+    reference = store.reference(text)
+    if isinstance(reference, NameReference):
+        entry = galleries.find(str(reference))
+        variant = chosen_form(entry, galleries)
+        return install_order(str(reference), entry, variant=variant), entry.name
+    stored = store.find(str(reference))
+    cards = stored.cards if stored is not None else ()
+    name = next((card for card in cards if card in here), suggested_name(reference))
+    return pull_order(text, None), name

@@ -1,0 +1,258 @@
+"""HTTP clients that keep to a reach, at the one place where it counts: the connection.
+
+Each name is looked up once, its addresses are checked, and one of those very addresses is
+connected to, so that neither a redirect nor a name with two meanings leads elsewhere. Importing
+this module is slow; who needs it imports it when it is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore2
+import httpx2
+
+from localai.network.addresses import resolve_host, resolve_host_here
+from localai.network.reach import Reach
+
+_LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=20)
+_PORTS = {"http": 80, "https": 443}
+
+
+def client(reach: Reach, **options: Any) -> httpx2.Client:
+    """Return a client with httpx2's `options` that connects to nothing outside of `reach`."""
+    if not reach.public_only:
+        return httpx2.Client(**options)
+    return httpx2.Client(transport=Transport(reach), **options)
+
+
+def async_client(
+    reach: Reach, limits: httpx2.Limits = _LIMITS, **options: Any
+) -> httpx2.AsyncClient:
+    """Return the same for an event loop."""
+    if not reach.public_only:
+        return httpx2.AsyncClient(limits=limits, **options)
+    return httpx2.AsyncClient(transport=AsyncTransport(reach, limits=limits), **options)
+
+
+def proxy_for(url: httpx2.URL) -> str | None:
+    """Return the proxy that the operator's environment names for `url`."""
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(url.host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+class Transport(httpx2.BaseTransport):
+    """Sends requests within a reach; where there is a proxy, that one looks names up."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=certificates(), network_backend=_Backend(reach)
+        )
+        self._proxied: dict[str, httpx2.HTTPTransport] = {}
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        if (proxy := proxy_for(request.url)) is not None:
+            self._reach.check_name(request.url.host, _port(request.url))
+            return self._through(proxy).handle_request(request)
+        with _told_as_httpx2():
+            answer = self._pool.handle_request(_core(request))
+        return _response(answer, _Body(answer.stream))
+
+    def close(self) -> None:
+        self._pool.close()
+        for transport in self._proxied.values():
+            transport.close()
+
+    def _through(self, proxy: str) -> httpx2.HTTPTransport:
+        if proxy not in self._proxied:
+            self._proxied[proxy] = httpx2.HTTPTransport(verify=certificates(), proxy=proxy)
+        return self._proxied[proxy]
+
+
+class AsyncTransport(httpx2.AsyncBaseTransport):
+    """The same for an event loop; `proxies` tells whether the environment's are used."""
+
+    def __init__(
+        self,
+        reach: Reach,
+        *,
+        verify: ssl.SSLContext | None = None,
+        limits: httpx2.Limits = _LIMITS,
+        proxies: bool = True,
+    ) -> None:
+        self._reach = reach
+        self._verify = verify or certificates()
+        self._limits = limits
+        self._uses_proxies = proxies
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=self._verify,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=_AsyncBackend(reach),
+        )
+        self._proxied: dict[str, httpx2.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        proxy = proxy_for(request.url) if self._uses_proxies else None
+        if proxy is not None:
+            self._reach.check_name(request.url.host, _port(request.url))
+            return await self._through(proxy).handle_async_request(request)
+        with _told_as_httpx2():
+            answer = await self._pool.handle_async_request(_core(request))
+        return _response(answer, _AsyncBody(answer.stream))
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+        for transport in self._proxied.values():
+            await transport.aclose()
+
+    def _through(self, proxy: str) -> httpx2.AsyncHTTPTransport:
+        if proxy not in self._proxied:
+            self._proxied[proxy] = httpx2.AsyncHTTPTransport(
+                verify=self._verify, proxy=proxy, limits=self._limits
+            )
+        return self._proxied[proxy]
+
+
+class _Backend(httpcore2.NetworkBackend):
+    """Opens connections to checked addresses."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self._inner = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self, host: str, port: int, *args: Any, **options: Any
+    ) -> httpcore2.NetworkStream:
+        try:
+            addresses = resolve_host_here(host, port)
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError(_nowhere(host)) from error
+        self._reach.check(host, port, addresses)
+        failed: Exception = httpcore2.ConnectError(_nowhere(host))
+        for address in addresses:
+            try:
+                return self._inner.connect_tcp(str(address), port, *args, **options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failed = error
+        raise failed
+
+
+class _AsyncBackend(httpcore2.AsyncNetworkBackend):
+    """Opens connections to checked addresses, in an event loop of asyncio."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+        self._inner = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - as inherited
+        *args: Any,
+        **options: Any,
+    ) -> httpcore2.AsyncNetworkStream:
+        try:
+            addresses = await asyncio.wait_for(resolve_host(host, port), timeout)
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout(f"'{host}' was not found in time") from error
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError(_nowhere(host)) from error
+        self._reach.check(host, port, addresses)
+        failed: Exception = httpcore2.ConnectError(_nowhere(host))
+        for address in addresses:
+            try:
+                return await self._inner.connect_tcp(str(address), port, timeout, *args, **options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failed = error
+        raise failed
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class _Body(httpx2.SyncByteStream):
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _told_as_httpx2():
+            yield from self._stream
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _AsyncBody(httpx2.AsyncByteStream):
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _told_as_httpx2():
+            async for part in self._stream:
+                yield part
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _core(request: httpx2.Request) -> httpcore2.Request:
+    url = httpcore2.URL(
+        scheme=request.url.raw_scheme,
+        host=request.url.raw_host,
+        port=request.url.port,
+        target=request.url.raw_path,
+    )
+    return httpcore2.Request(
+        request.method,
+        url,
+        headers=request.headers.raw,
+        content=request.stream,
+        extensions=request.extensions,
+    )
+
+
+def _response(answer: httpcore2.Response, body: _Body | _AsyncBody) -> httpx2.Response:
+    return httpx2.Response(
+        answer.status, headers=answer.headers, stream=body, extensions=answer.extensions
+    )
+
+
+@contextmanager
+def _told_as_httpx2() -> Iterator[None]:
+    """Turn the errors of httpcore2 into those of httpx2, which have the same names."""
+    try:
+        yield
+    except (
+        httpcore2.TimeoutException,
+        httpcore2.NetworkError,
+        httpcore2.ProtocolError,
+        httpcore2.UnsupportedProtocol,
+    ) as error:
+        raise getattr(httpx2, type(error).__name__)(str(error)) from error
+
+
+def _nowhere(host: str) -> str:
+    return f"the host '{host}' has no address"
+
+
+def _port(url: httpx2.URL) -> int:
+    return url.port or _PORTS.get(url.scheme, 0)
+
+
+@cache
+def certificates(trust_env: bool = True) -> ssl.SSLContext:
+    """Return what checks certificates; building it takes long."""
+    return httpx2.create_ssl_context(trust_env=trust_env)

@@ -1,0 +1,74 @@
+"""A card that came with somebody else's model: it runs no code, and reaches for no file of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+import yaml
+
+from localai.store.errors import UnreadableArtifact, UnsafeFile
+
+_CODE = frozenset({".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".sh", ".exe", ".pth"})
+_PLACES = ("model", "options", "files")
+"""The keys of a card that may name files."""
+_OUTSIDE = re.compile(r"[/~\\]|file:|[A-Za-z]:[\\/]", re.IGNORECASE)
+
+
+def refuse_code(paths: Collection[str], source: str, trust: bool) -> None:
+    """Raise UnsafeFile when one of `paths` is a program, which some engines would run."""
+    programs = [path for path in paths if PurePosixPath(path).suffix.lower() in _CODE]
+    if programs and not trust:
+        raise UnsafeFile(
+            f"{source} holds {', '.join(programs[:3])}: programs, which run with your rights when "
+            "the model is loaded. If you trust who made it: --trust.",
+            details={"files": programs},
+        )
+
+
+def refuse_unsafe_card(text: str, source: str, trust: bool) -> None:
+    """Raise UnsafeFile for a card that lets code run, or names files outside the store.
+
+    Raises UnreadableArtifact for what is no card at all.
+    """
+    try:
+        card = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise UnreadableArtifact(f"{source} holds a card that is no YAML: {error}.") from error
+    if card is not None and not isinstance(card, dict):
+        raise UnreadableArtifact(f"{source} holds a card that is no card.")
+    if trust or card is None:
+        return
+    for key, value in _values(card):
+        if "trust" in key.rpartition(".")[2].lower() and value:
+            raise UnsafeFile(
+                f"The card in {source} says `{key}: {str(value).lower()}`, which lets the model "
+                "run programs of its own. If you trust who made it: --trust."
+            )
+    for key, value in _values({key: card.get(key) for key in _PLACES}):
+        if isinstance(value, str) and _is_outside(value):
+            raise UnsafeFile(
+                f"The card in {source} names {value[:200]!r} in `{key}`, which lies outside the "
+                "store. If you trust who made it: --trust; else have it exported again without."
+            )
+
+
+def _values(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what is in a card, each with its place, as `options.mmproj`."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from _values(one, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for one in value:
+            yield from _values(one, key)
+    else:
+        yield key, value
+
+
+def _is_outside(text: str) -> bool:
+    """Tell whether a text is a path that leaves the folder it is relative to."""
+    if "\n" in text:  # a template, a prompt
+        return False
+    return _OUTSIDE.match(text) is not None or ".." in re.split(r"[/\\]", text)
