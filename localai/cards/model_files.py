@@ -47,7 +47,8 @@ def safe_model_path(resolved: ResolvedCard) -> Path | None:
     Raises LoadFailed also for Python pickles, unless the card says `trust: true`.
     """
     path = resolve_model_path(resolved)
-    if path is None or resolved.card.trust or not (pickles := pickled_weights(path)):
+    harmless = resolved.card.trust or not resolved.manifest.reads_pickles
+    if path is None or harmless or not (pickles := pickled_weights(path)):
         return path
     raise _failure(
         resolved,

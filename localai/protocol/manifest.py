@@ -50,6 +50,8 @@ class Manifest(BaseModel):
     """`module:Class` inside the folder, a subclass of `localai.worker.backend.Backend`."""
     needs_model: bool = True
     """Whether a card of this backend must name a `model`."""
+    reads_pickles: bool = True
+    """Whether its engine may read Python pickles; false where it never does, and says so itself."""
     requirements: dict[str, list[str]] = {}
     """pip requirements by accelerator: `cpu`, `cuda12`, …"""
     load_timeout: float = 600.0
