@@ -6,6 +6,7 @@ therefore come from a program or from a page of the gateway itself, which browse
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -16,6 +17,7 @@ from localai.protocol.asgi import error_response
 
 _GUARDED = ("/models", "/admin")
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_LOCAL_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 _OTHER_SITES = frozenset({"cross-site", "same-site"})
 
 
@@ -41,7 +43,8 @@ class OwnPagesOnly:
         if scope["type"] == "http" and _is_guarded(scope) and self._is_foreign(scope):
             refusal = CrossSite(
                 "A web page of another site may not change models here. Programs can: they send "
-                "neither 'Origin' nor 'Sec-Fetch-Site'."
+                "neither 'Origin' nor 'Sec-Fetch-Site'. If this page is your own, set "
+                "LOCALAI_PUBLIC_URL to the address that it has."
             )
             await error_response(refusal)(scope, receive, send)
             return
@@ -53,7 +56,8 @@ class OwnPagesOnly:
             return True
         origin = headers.get("origin")
         # Hosts are compared and not schemes: a proxy may speak https where we do not.
-        own = {headers.get("host", "").lower(), self._public} - {""}
+        host = headers.get("host", "").lower()
+        own = {host if _is_private_name(host) else "", self._public} - {""}
         return origin is not None and _host(origin) not in own
 
 
@@ -61,6 +65,22 @@ def _is_guarded(scope: Scope) -> bool:
     path: str = scope["path"]
     inside = any(path == root or path.startswith(f"{root}/") for root in _GUARDED)
     return inside and scope["method"] not in _READING
+
+
+def _is_private_name(host: str) -> bool:
+    """Tell whether no stranger can have let the name `host` lead to this machine.
+
+    Anybody's name can: to its own page for the page's text, and here for what the page sends. An
+    address or a name of the local network cannot be taken over so.
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        if "." not in name or name.endswith(_LOCAL_NAMES):
+            return True
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _host(url: str) -> str:

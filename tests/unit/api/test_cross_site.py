@@ -43,3 +43,29 @@ async def test_what_another_site_sends_is_refused(headers: dict[str, str], expec
     assert await status("DELETE", "/admin/workers/x", headers) == expected
     assert await status("GET", "/models/jobs", headers) == 200
     assert await status("POST", "/v1/chat/completions", headers) == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost:8080", 200),
+        ("127.0.0.1:8080", 200),
+        ("[::1]:8080", 200),
+        ("192.168.1.7", 200),
+        ("box.lan", 200),
+        ("public.example", 200),
+        ("rebound.example:8080", 403),
+        ("127.0.0.1.evil.example", 403),
+    ],
+)
+async def test_a_strangers_name_for_this_machine_is_no_page_of_ours(
+    host: str, expected: int
+) -> None:
+    assert await status("POST", "/models/apply", {"origin": f"http://{host}"}, host) == expected
+    assert await status("POST", "/models/apply", {}, host) == 200
+
+
+async def test_a_host_that_is_none_is_nobodys_page() -> None:
+    headers = {"host": "[broken", "origin": "http://[broken"}
+
+    assert await status("POST", "/models/apply", headers) == 403
