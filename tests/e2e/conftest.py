@@ -26,21 +26,29 @@ def open_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGa
         yield gateway
 
 
+@pytest.fixture(scope="session")
+def patience() -> float:
+    """Seconds that a client waits; modules with slow models give it more."""
+    return DEADLINE
+
+
 @pytest.fixture
-def client(gateway: RunningGateway) -> Iterator[openai.OpenAI]:
+def client(gateway: RunningGateway, patience: float) -> Iterator[openai.OpenAI]:
     http = openai.DefaultHttpxClient(transport=CheckedTransport())
     with openai.OpenAI(
-        base_url=f"{gateway.url}/v1", api_key="none", http_client=http, timeout=DEADLINE,
+        base_url=f"{gateway.url}/v1", api_key="none", http_client=http, timeout=patience,
         max_retries=0,
     ) as client:  # fmt: skip
         yield client
 
 
 @pytest_asyncio.fixture
-async def async_client(gateway: RunningGateway) -> AsyncIterator[openai.AsyncOpenAI]:
+async def async_client(
+    gateway: RunningGateway, patience: float
+) -> AsyncIterator[openai.AsyncOpenAI]:
     http = openai.DefaultAsyncHttpxClient(transport=AsyncCheckedTransport())
     async with openai.AsyncOpenAI(
-        base_url=f"{gateway.url}/v1", api_key="none", http_client=http, timeout=DEADLINE,
+        base_url=f"{gateway.url}/v1", api_key="none", http_client=http, timeout=patience,
         max_retries=0,
     ) as client:  # fmt: skip
         yield client

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx2
 import openai
 import pytest
-import pytest_asyncio
 import yaml
 from openai.types import ImagesResponse
 from pictures import Scene, draw, recognise
@@ -20,7 +19,6 @@ from PIL import Image, ImageChops, ImageStat
 
 from tests.e2e.sdk import strict
 from tests.gateways import RunningGateway, eventually
-from tests.openai_spec import AsyncCheckedTransport, CheckedTransport
 from tests.starter_calls import RED_CIRCLE, STARTER
 
 MODEL = "starter-image"
@@ -35,24 +33,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
         yield running
 
 
-@pytest.fixture
-def client(gateway: RunningGateway) -> Iterator[openai.OpenAI]:
-    http = openai.DefaultHttpxClient(transport=CheckedTransport())
-    with openai.OpenAI(
-        base_url=f"{gateway.url}/v1", api_key="none", http_client=http, timeout=TIMEOUT,
-        max_retries=0,
-    ) as client:  # fmt: skip
-        yield client
-
-
-@pytest_asyncio.fixture
-async def async_client(gateway: RunningGateway) -> AsyncIterator[openai.AsyncOpenAI]:
-    http = openai.DefaultAsyncHttpxClient(transport=AsyncCheckedTransport())
-    async with openai.AsyncOpenAI(
-        base_url=f"{gateway.url}/v1", api_key="none", http_client=http, timeout=TIMEOUT,
-        max_retries=0,
-    ) as client:  # fmt: skip
-        yield client
+@pytest.fixture(scope="module")
+def patience() -> float:
+    return TIMEOUT
 
 
 def pictures(answer: ImagesResponse) -> list[Image.Image]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,10 @@ import httpx2
 import numpy as np
 import openai
 import pytest
-import pytest_asyncio
 from openai.types.audio import TranscriptionTextDeltaEvent
 
 from tests.e2e.sdk import strict
 from tests.gateways import DEADLINE, RunningGateway, eventually
-from tests.openai_spec import AsyncCheckedTransport, CheckedTransport
 from tests.recordings import CONTAINERS, encoded, silence
 from tests.starter_whisper import (
     MODEL,
@@ -60,24 +58,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
         yield gateway
 
 
-@pytest.fixture
-def client(gateway: RunningGateway) -> Iterator[openai.OpenAI]:
-    http = openai.DefaultHttpxClient(transport=CheckedTransport())
-    with openai.OpenAI(
-        base_url=f"{gateway.url}/v1", api_key="none", http_client=http, timeout=LONG_WAIT,
-        max_retries=0,
-    ) as client:  # fmt: skip
-        yield client
-
-
-@pytest_asyncio.fixture
-async def async_client(gateway: RunningGateway) -> AsyncIterator[openai.AsyncOpenAI]:
-    http = openai.DefaultAsyncHttpxClient(transport=AsyncCheckedTransport())
-    async with openai.AsyncOpenAI(
-        base_url=f"{gateway.url}/v1", api_key="none", http_client=http, timeout=LONG_WAIT,
-        max_retries=0,
-    ) as client:  # fmt: skip
-        yield client
+@pytest.fixture(scope="module")
+def patience() -> float:
+    return LONG_WAIT
 
 
 @pytest.fixture(scope="module")
