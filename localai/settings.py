@@ -252,7 +252,7 @@ def check_folders(settings: Settings) -> None:
     if settings.models != default_models_folder() and not settings.models.is_dir():
         raise ConfigError(
             f"models: the folder {settings.models} does not exist: create it, or give another one "
-            f"with --models",
+            f"with --models{_preload_hint(settings)}",
             param="models",
         )
     for folder in settings.backends:
@@ -324,6 +324,15 @@ def _preload_by_habit() -> dict[str, str]:
     # Many a shell has its folder of models in a variable of this name.
     is_folder = any(Path(one).expanduser().is_dir() for one in named)
     return {"preload": value} if named and not is_folder else {}
+
+
+def _preload_hint(settings: Settings) -> str:
+    """Return what was meant where the variable for the folder seems to name models."""
+    value = os.environ.get("LOCALAI_MODELS", "")
+    is_of_variable = _expand_home(value) == settings.models
+    if not is_of_variable or (os.sep in value and "://" not in value):
+        return ""
+    return ". Models to install at the start are named in LOCALAI_PRELOAD"
 
 
 def _bundled(relative: str) -> Path:

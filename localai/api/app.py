@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from localai import __version__
 from localai.api import generated_route, health, tts
 from localai.api.admin import model_gallery, model_jobs, workers
+from localai.api.admin.deletion import put_back
 from localai.api.cross_site import OwnPagesOnly
 from localai.api.gateway import Gateway
 from localai.api.generated_files import GeneratedFiles
@@ -83,6 +84,7 @@ def _create_gateway(settings: Settings) -> Gateway:
     manifests = read_manifests(*backend_folders(settings))
     locate = locator(settings.store, GalleryNames(settings, manifests))
     catalog = Catalog(catalog_folders(settings), manifests, settings.default_models(), locate)
+    put_back(settings.models)
     catalog.refresh()
     pool = Pool(
         ProcessLauncher(settings.runtime_dir),
@@ -93,16 +95,16 @@ def _create_gateway(settings: Settings) -> Gateway:
     spool = Spool(settings.spool_dir)
     generated = GeneratedFiles(spool, settings.file_ttl)
     orders = Orders(settings, manifests, catalog)
-    jobs = Jobs(settings.store / "jobs", JobLog(orders.perform, catalog.cards))
+    jobs = Jobs(settings.store / "jobs", JobLog(orders.perform, catalog.cards, orders.card_of))
     return Gateway(settings, catalog, pool, Metrics(pool.views), spool, generated, orders, jobs)
 
 
 def _fetch_profile(gateway: Gateway) -> None:
     """Go on with unfinished jobs, and begin to fetch the models of the profile."""
-    gateway.jobs.resume()
+    gateway.jobs.resume(gateway.orders.is_current)
     for card in gateway.catalog.cards():
         if card.path.parent == gateway.profile_folder:
-            gateway.fetch(card)
+            gateway.fetch(card, first=False)
 
 
 @asynccontextmanager

@@ -40,9 +40,14 @@ class Gateway:
     told_of_galleries: set[Problem] = field(default_factory=set)
     """What was logged to be wrong in galleries."""
 
-    def fetch(self, card: ResolvedCard) -> Job | None:
-        """Begin to fetch what `card` needs, unless that failed lately; None where all is here."""
-        return self.jobs.submit_again(fetch_order(card)) if missing_references(card) else None
+    def fetch(self, card: ResolvedCard, *, first: bool = True) -> Job | None:
+        """Begin to fetch what `card` needs, unless that failed lately; None where all is here.
+
+        It goes `first` where a call waits for it.
+        """
+        if not missing_references(card):
+            return None
+        return self.jobs.submit_again(fetch_order(card), first=first)
 
     @property
     def profile_folder(self) -> Path | None:

@@ -30,7 +30,8 @@ async def show_readiness(request: Request) -> Response:
     """Answer 200 when there is at least one model to call, 503 otherwise.
 
     With `?full=1` it is also 503 while anything is fetched or will be tried again, or where a model
-    of the profile could not be fetched; what else is not here is told and does not count.
+    of the profile, or of `preload`, could not be fetched; what else is not here is told and does
+    not count.
     """
     gateway = gateway_of(request)
     cards = gateway.catalog.cards()
@@ -40,7 +41,7 @@ async def show_readiness(request: Request) -> Response:
     }
     is_ready = bool(cards)
     if cards and request.query_params.get("full", "0") not in {"0", "false"}:
-        missing = await asyncio.to_thread(what_is_missing, gateway)
+        missing = await asyncio.to_thread(what_is_missing, gateway, request.app.state.preload)
         answer |= {
             "fetching": missing.fetching,
             "failed": missing.failed,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from localai.api.gateway import Gateway
 from localai.cards.model_files import missing_references
 from localai.gallery.concealing import concealed
-from localai.gallery.orders import fetch_order, model_of
+from localai.gallery.orders import Order, fetch_order, model_of
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,11 @@ class Missing:
     """Whether somebody who waits for all models has to wait, or to do something."""
 
 
-def what_is_missing(gateway: Gateway) -> Missing:
-    """Return what is not here; what failed counts as wanted where it is of the profile."""
+def what_is_missing(gateway: Gateway, preload: Iterable[Order] = ()) -> Missing:
+    """Return what is not here; what failed counts as wanted where it is of the profile.
+
+    So does what the start asked for by `preload`, which need not have a card yet.
+    """
     jobs = [job for job in gateway.jobs.list() if job.is_expected]
     fetching = {concealed(model_of(job.order)): job.id for job in jobs}
     failed: dict[str, str] = {}
@@ -40,4 +44,13 @@ def what_is_missing(gateway: Gateway) -> Missing:
         else:
             failed[card.name] = job.error or ""
             is_wanted = is_wanted or card.path.parent == gateway.profile_folder
+    for order in preload:
+        job, brought = gateway.jobs.latest(order), gateway.orders.card_of(order)
+        if (
+            job is not None
+            and job.state == "failed"
+            and (not brought or missing_references(brought))
+        ):
+            failed[concealed(model_of(order))] = job.error or ""
+            is_wanted = True
     return Missing(fetching, failed, not_ordered, is_wanted)

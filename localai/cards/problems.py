@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from localai.errors import CardError
 
 Location = tuple[str | int, ...]
+_ADDRESS = re.compile(r"(https?|hf|huggingface):/(?!/)")
 
 
 @dataclass(frozen=True)
@@ -19,12 +21,13 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        where = str(self.path) if self.line is None else f"{self.path}:{self.line}"
+        place = shown_place(self.path)
+        where = place if self.line is None else f"{place}:{self.line}"
         return f"{where}: {self.message}"
 
     def error(self) -> CardError:
         """Return the problem as the exception of the tree."""
-        return CardError(self.message, path=str(self.path), line=self.line)
+        return CardError(self.message, path=shown_place(self.path), line=self.line)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ class Complaint:
 
     location: Location
     message: str
+
+
+def shown_place(path: Path) -> str:
+    """Return the path of a file, or the address that a path was made of, which lost a slash."""
+    return _ADDRESS.sub(r"\1://", str(path))
 
 
 def dotted(location: Location) -> str:

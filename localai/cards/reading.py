@@ -56,17 +56,6 @@ def check_card(path: Path, backends: Backends, source: Source = "user") -> Check
     return CheckedCard(text, resolved)
 
 
-def read_card(path: Path, backends: Backends, source: Source = "user") -> ResolvedCard:
-    """Return the card of a file.
-
-    Raises CardError for the first thing that is wrong with it.
-    """
-    checked = check_card(path, backends, source)
-    if checked.resolved is None:
-        raise checked.problems[0].error()
-    return checked.resolved
-
-
 def _check_data(
     text: YamlSource, backends: Backends, source: Source
 ) -> tuple[ResolvedCard | None, list[Complaint]]:

@@ -21,6 +21,13 @@ refuse: only the same content may be there. replace: it makes way, whatever it i
 """
 
 
+class AnotherCard(CardError):
+    """A card that is not this model's has the place; whoever asks adds what can be done there."""
+
+    def __init__(self, target: Path) -> None:
+        super().__init__("is already there and differs: rename or remove it", path=str(target))
+
+
 def card_file(folder: Path, name: str) -> Path:
     """Return where the card of the model `name` is written in a folder."""
     return folder / f"{re.sub('[/:]', '-', name)}.yaml"
@@ -36,13 +43,13 @@ def card_text(content: Mapping[str, Any]) -> str:
 def write_card(target: Path, content: Mapping[str, Any], if_there: IfThere = "keep") -> bool:
     """Write a card, and return whether that was needed.
 
-    Raises CardError when another card is there, which may not be replaced.
+    Raises AnotherCard when another card is there, which may not be replaced.
     """
     if if_there != "replace" and target.exists():
         there = read_content(target)
         same = _runs_the_same(there, content, target.parent) if if_there == "keep" else False
         if not same and there != dict(content):
-            raise another_card(target)
+            raise AnotherCard(target)
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
     replace_text(target, card_text(content))
@@ -56,14 +63,6 @@ def read_content(card: Path) -> dict[str, Any] | None:
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def another_card(target: Path) -> CardError:
-    """Return the error for a card that has the place and is not this one."""
-    return CardError(
-        "is already there and differs: choose another name, or replace it with --force",
-        path=str(target),
-    )
 
 
 def replace_text(target: Path, text: str) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from localai.cards.writing import another_card, card_file, card_text, read_content, write_card
+from localai.cards.writing import AnotherCard, card_file, card_text, read_content, write_card
 from localai.cli.failures import FAILED
+from localai.cli.remedies import own_remedies
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.terminal import printable
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from localai.cards.importers.imported import Imported
     from localai.cards.problems import Problem
     from localai.cards.reading import CheckedCard
-    from localai.cards.resolved import Backends
+    from localai.cards.resolved import Backends, Locate, Meaning, ResolvedCard
     from localai.settings import Settings
 
 
@@ -76,6 +77,7 @@ def print_schema(config: Path | None, **flags: Any) -> None:
 )
 @click.option("--force", is_flag=True, help="Replace a card that is already there")
 @settings_options("models", "store", "backends")
+@own_remedies
 def import_source(
     source: str,
     name: str | None,
@@ -123,7 +125,7 @@ def _write_all(imported: Sequence[Imported], output: Path, force: bool) -> None:
     # All or nothing: a card is refused before the first one is written.
     for target, one in zip(targets, imported, strict=True):
         if target.exists() and not force and read_content(target) != one.card:
-            raise another_card(target)
+            raise AnotherCard(target)
     for target, one in zip(targets, imported, strict=True):
         wrote = write_card(target, one.card, "replace" if force else "refuse")
         click.echo(f"{'Wrote' if wrote else 'Kept'} {target}.", err=True)
@@ -149,26 +151,63 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 def _report(checked: CheckedCard, settings: Settings) -> bool:
     """Print what is wrong with one card, or `ok`; return whether something is."""
-    problems = [*checked.problems, *_missing_model(checked, settings)]
+    problems = [*checked.problems, *_missing_files(checked, settings)]
     for problem in problems:
         click.echo(str(problem))
     if not problems and checked.resolved is not None:
-        click.echo(f"{checked.path}: ok ({checked.resolved.name})")
+        missing = ", ".join(_unfetched(checked.resolved, settings))
+        remark = f"; not fetched yet: {missing}" if missing else ""
+        click.echo(f"{checked.path}: ok ({checked.resolved.name}){remark}")
     return bool(problems)
 
 
-def _missing_model(checked: CheckedCard, settings: Settings) -> Iterator[Problem]:
-    from localai.cards.model_files import safe_model_path
+def _missing_files(checked: CheckedCard, settings: Settings) -> Iterator[Problem]:
+    """Yield what is not there of the model and the files that options name.
+
+    What lies elsewhere is fetched when it is wanted: that it is not here yet is no mistake.
+    """
+    from localai.cards.model_files import resolve_option_paths, safe_model_path
     from localai.cards.problems import Problem
-    from localai.cli.whereabouts import locator_of
     from localai.errors import LoadFailed
 
     if checked.resolved is None:
         return
-    try:
-        safe_model_path(replace(checked.resolved, locate=locator_of(settings)))
-    except LoadFailed as failure:
-        yield Problem(checked.path, checked.text.line_of(("model",)), failure.message)
+    card = replace(checked.resolved, locate=_as_if_fetched(checked.resolved, settings))
+    for key, look in (("model", safe_model_path), ("options", resolve_option_paths)):
+        try:
+            look(card)
+        except LoadFailed as failure:
+            # What a listed archive holds shows when it is here.
+            if not (card.card.files and _unfetched(card, settings)):
+                line = checked.text.line_of((key,))
+                yield Problem(checked.path, line, failure.message)
+
+
+def _as_if_fetched(card: ResolvedCard, settings: Settings) -> Locate:
+    """Return what finds any model that lies elsewhere; the card's file stands for those missing."""
+    from localai.cli.whereabouts import locator_of
+
+    return _AsIfFetched(locator_of(settings), card.path)
+
+
+@dataclass(frozen=True)
+class _AsIfFetched:
+    locate: Locate
+    stand_in: Path
+
+    def __call__(self, reference: str, sha256: str | None = None, /) -> Path:
+        return self.locate(reference, sha256) or self.stand_in
+
+    def meaning(self, text: str, /) -> Meaning | None:
+        return self.locate.meaning(text)
+
+
+def _unfetched(card: ResolvedCard, settings: Settings) -> list[str]:
+    """Return what of a card's model lies elsewhere and is not on this machine yet."""
+    from localai.cards.model_files import missing_references
+    from localai.cli.whereabouts import locator_of
+
+    return [*missing_references(replace(card, locate=locator_of(settings)))]
 
 
 def _clashes(checked: Sequence[CheckedCard]) -> Sequence[Problem]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from localai.cli.trying import what_to_try
-from localai.settings import Settings
+from localai.settings import PROFILES, Settings, profile_folder
 
 if TYPE_CHECKING:
     from localai.cards.resolved import ResolvedCard
@@ -27,6 +30,30 @@ def fetch_card(settings: Settings, name: str, *, trust: bool, again: bool) -> bo
     example = what_to_try(card.name, card.capabilities)
     click.echo(f"Kept {card.path}; {done}. Try: {example}")
     return True
+
+
+@contextmanager
+def hint_at_profiles(name: str) -> Iterator[None]:
+    """Add to the refusal of a name that nobody knows which profiles have it."""
+    from localai.errors import ModelNotFound
+
+    try:
+        yield
+    except ModelNotFound as error:
+        profiles = [one for one in PROFILES if _has_card(profile_folder(one), name)]
+        if not profiles:
+            raise
+        text = f"A profile has it: `localai pull {name} --profile {profiles[0]}`"
+        more = f" (or {', '.join(profiles[1:])})" if profiles[1:] else ""
+        raise ModelNotFound(f"{error.message} {text}{more}.", param=error.param) from error
+
+
+def _has_card(folder: Path, name: str) -> bool:
+    from localai.cards.catalog import card_files
+    from localai.cards.writing import read_content
+
+    contents = (read_content(path) or {} for path in card_files(folder))
+    return any(name in [one.get("name"), *one.get("aliases", [])] for one in contents)
 
 
 def _card_to_fetch(settings: Settings, name: str) -> ResolvedCard | None:
@@ -58,5 +85,5 @@ def _fetch(settings: Settings, card: ResolvedCard, *, trust: bool, again: bool) 
                 projector="mmproj" not in card.card.options,  # else the card names its own
                 progress=show,
             )
-            store.note_card(model, card.name)
+            store.note_card(model, card.path)
     return bool(wanted)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import click
 
 from localai.cli.addresses import UNIX, shown_url
+from localai.cli.terminal import printable
 from localai.errors import LocalAIError
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Gateway:
     def __init__(self, url: str, key: str | None = None) -> None:
         self.url = url if url.startswith(UNIX) else url.rstrip("/").removesuffix("/v1")
         self._key = key if key is not None else _key_of_environment()
+        self._told: set[str] = set()
 
     def get(self, path: str) -> dict[str, Any]:
         """Return the JSON object that the gateway answers to a GET."""
@@ -86,13 +88,13 @@ class Gateway:
         """Return the text that the gateway answers to a form with `file`."""
         with self._client() as client, file.open("rb") as content:
             response = client.post(path, data=fields, files={"file": (file.name, content)})
-            _raise_for_error(response)
+            self._check(response)
             return response.text
 
     def stream_bytes(self, path: str, body: Mapping[str, Any]) -> Generator[bytes, None, None]:
         """Yield the bytes of an answer as they come; raises GatewayRefused when it breaks off."""
         with self._client() as client, client.stream("POST", path, json=body) as response:
-            _raise_for_error(response)
+            self._check(response)
             yield from response.iter_bytes()
 
     def stream_events(
@@ -112,7 +114,7 @@ class Gateway:
             if file is not None:
                 form = {"file": (file.name, opened.enter_context(file.open("rb")))}
             with client.stream("POST", path, json=body, data=fields, files=form) as response:
-                _raise_for_error(response)
+                self._check(response)
                 yield from read_events(response.iter_lines())
 
     def stream_chat(self, body: Mapping[str, Any]) -> Generator[str, None, None]:
@@ -122,17 +124,34 @@ class Gateway:
             self._client() as client,
             client.stream("POST", "/v1/chat/completions", json=asked) as response,
         ):
-            _raise_for_error(response)
+            self._check(response)
             yield from read_answer(response.iter_lines())
 
     def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         with self._client() as client:
             response = client.request(method, path, **content)
-            _raise_for_error(response)
+            self._check(response)
             answer = _json_object(response.text)
             if answer is None:
                 raise GatewayRefused(f"{self.url} does not answer like a LocalAI gateway.")
             return answer
+
+    def _check(self, response: httpx2.Response) -> None:
+        """Raise GatewayRefused for an error; say once that another model answers than was asked.
+
+        On stderr, as a script reads the answer itself.
+        """
+        _raise_for_error(response)
+        meant = response.headers.get("x-localai-fallback-for")
+        if meant is None or meant in self._told:
+            return
+        self._told.add(meant)
+        # Two models' vectors mean different things, even where they are equally long.
+        vectors = response.url.path.endswith("/embeddings")
+        warning = ", and its vectors cannot be compared with those of the model" if vectors else ""
+        click.echo(
+            printable(f"note: {meant} is not here yet: its fallback answers{warning}."), err=True
+        )
 
     @contextmanager
     def _client(self) -> Iterator[httpx2.Client]:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from localai.hardware.tools import Tool
 
 _SETTINGS = (
-    "host", "port", "models", "store", "backends", "profile", "spool_dir", "runtime_dir",
+    "host", "port", "socket", "models", "store", "backends", "profile", "preload", "spool_dir",
+    "runtime_dir",
 )  # fmt: skip
 
 

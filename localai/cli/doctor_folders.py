@@ -9,6 +9,7 @@ from pathlib import Path
 
 from localai.cli.doctor_findings import Finding, quoted
 from localai.cli.tables import render_bytes
+from localai.cli.unix_socket import check_socket
 from localai.errors import ConfigError
 from localai.hardware.machine import Machine
 from localai.pool.launchers.process import check_runtime_folder
@@ -26,6 +27,7 @@ def check_all_folders(settings: Settings, machine: Machine) -> Iterator[Finding]
         text = f"Only {render_bytes(machine.disk_free)} are free for models at {settings.store}"
         yield Finding("warning", text, "free some, or name a folder on another disk with --store")
     yield from _sockets(settings)
+    yield from _own_socket(settings.socket)
     yield from _uploads(settings)
 
 
@@ -66,6 +68,22 @@ def _sockets(settings: Settings) -> Iterator[Finding]:
         yield Finding("error", error.message, "localai run --runtime-dir /tmp")
         return
     yield from _unwritable("runtime_dir", given)
+
+
+def _own_socket(path: Path | None) -> Iterator[Finding]:
+    """Check where the gateway itself would listen; one that is there may be its own."""
+    if path is None:
+        return
+    try:
+        check_socket(path)
+    except ConfigError as error:
+        missing = f"mkdir -p {quoted(path.parent)}" if not path.parent.is_dir() else ""
+        yield Finding("error", error.message, missing or "choose another one with --socket")
+        return
+    if path.exists() and not path.is_socket():
+        text = f"socket: {path} is there already and is no socket"
+        yield Finding("error", text, "choose another path with --socket")
+    yield from _unwritable("socket", path.parent)
 
 
 def _uploads(settings: Settings) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ PLACEHOLDER = "{store}"
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--force", is_flag=True, help="Replace the file")
-@settings_options("models", "store")
+@settings_options("models", "store", "profile")
 def export_command(name: str, file: Path, force: bool, config: Path | None, **flags: Any) -> None:
     """Write the model NAME with its card to the tar FILE; `localai import FILE` takes it in."""
     import yaml
@@ -42,7 +42,8 @@ def export_command(name: str, file: Path, force: bool, config: Path | None, **fl
     card = dict(found.card.content) if found.card is not None else {}
     if not model.files:
         card["model"] = f"{PLACEHOLDER}/imported/{model.model.stem}/{model.model.name}"
-    text = yaml.safe_dump(moved(card, str(store.folder), PLACEHOLDER), sort_keys=False)
+    here = found.card.path.parent if found.card is not None else store.folder
+    text = yaml.safe_dump(_portable(card, here, store.folder), sort_keys=False)
     size = store.export(model, file.absolute(), text if card else "")
     click.echo(f"Wrote {file}, {render_bytes(size)}.")
 
@@ -52,6 +53,21 @@ def _nothing_to_export(name: str, found: Found) -> str:
     if reference is None:
         return f"The card of '{name}' names no file to export."
     return f"The model of '{name}' is not here yet: `localai pull {reference}` fetches it."
+
+
+def _portable(value: Any, here: Path, store: Path) -> Any:
+    """Return a card's `value` with `{store}` in place of the store, by whatever path it is."""
+    from localai.store.places import place_of
+
+    if isinstance(value, dict):
+        return {key: _portable(one, here, store) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_portable(one, here, store) for one in value]
+    if not isinstance(value, str) or "/" not in value or "\n" in value or "\0" in value:
+        return value
+    place = place_of(here / value)
+    is_stored = place.is_relative_to(store) and place.exists()
+    return f"{PLACEHOLDER}/{place.relative_to(store).as_posix()}" if is_stored else value
 
 
 def moved(value: Any, old: str, new: str) -> Any:

@@ -14,6 +14,7 @@ from localai.cli.tables import render_table
 
 if TYPE_CHECKING:
     from localai.cards.resolved import Backends
+    from localai.cards.yaml_source import YamlSource
     from localai.gallery.galleries import Galleries
     from localai.gallery.index import Index
     from localai.settings import Settings
@@ -99,11 +100,19 @@ def show_entry(name: str, as_json: bool, config: Path | None, **flags: Any) -> N
 @settings_options("backends")
 @click.pass_context
 def check_gallery(context: click.Context, /, path: Path, config: Path | None, **flags: Any) -> None:
-    """Check the gallery in the file PATH and print everything that is wrong."""
-    from localai.gallery.index import load_gallery
-    from localai.gallery.lint import lint
+    """Check the gallery in the file PATH and print everything that is wrong.
 
-    found = lint(load_gallery(path), known_backends(settings_of(config, flags)))
+    Of one in LocalAI's format the bases are fetched, and it says what of it cannot be run here.
+    """
+    from localai.gallery.index import index_of
+    from localai.gallery.lint import lint
+    from localai.gallery.localai_format import is_localai_index
+    from localai.gallery.yaml_text import read_file
+
+    backends, content = known_backends(settings_of(config, flags)), read_file(path)
+    if is_localai_index(content.data):
+        context.exit(_check_theirs(content, path, backends))
+    found = lint(index_of(content, path.stem), backends)
     for problem in found.problems:
         click.echo(str(problem))
     if found.hub_hashed:
@@ -115,6 +124,23 @@ def check_gallery(context: click.Context, /, path: Path, config: Path | None, **
     if found.problems:
         context.exit(FAILED)
     click.echo(f"{path}: ok ({found.entries} models)")
+
+
+def _check_theirs(content: YamlSource, path: Path, backends: Backends) -> int:
+    """Print what is wrong in an index of LocalAI's, and return the exit code."""
+    from localai.gallery.fetching import fetch_text
+    from localai.gallery.localai_format import read_localai_index
+
+    index = read_localai_index(content, path.stem, fetch_text, backends)
+    lost = [one for one in index.unusable.values() if one.unfetched]
+    for problem in index.problems:
+        click.echo(str(problem))
+    for one in index.unusable.values():
+        click.echo(f"{path}: {one.name}: {one.reason}")
+    if index.problems or lost:
+        return FAILED
+    click.echo(f"{path}: ok ({len(index.entries)} models)")
+    return 0
 
 
 def open_galleries(settings: Settings) -> Galleries:

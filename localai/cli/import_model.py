@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from localai.cli.remedies import own_remedies
 from localai.cli.settings_options import settings_of, settings_options
 from localai.settings import Settings, ensure_folders
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--trust", is_flag=True, help="Take pickles, programs and any card of its maker")
 @click.option("--force", is_flag=True, help="Replace a model and a card that are there")
 @settings_options("models", "store", "backends")
+@own_remedies
 def import_command(
     file: Path, name: str | None, trust: bool, force: bool, config: Path | None, **flags: Any
 ) -> None:
@@ -52,19 +54,19 @@ def import_command(
     content = content_of(packed)
     target = card_file(settings.models, content["name"])
     wrote = write_card(target, content, "replace" if force else "keep")
-    store.note_card(packed.model, content["name"])
+    store.note_card(packed.model, target)
     click.echo(f"{'Wrote' if wrote else 'Kept'} {target}. Try: {try_card(content, settings)}")
 
 
 def _refuse_taken(settings: Settings, name: str, model: str) -> None:
     """Refuse a name that a card of the user's has already, unless it runs this very model."""
-    from localai.cards.writing import another_card, card_file
+    from localai.cards.writing import AnotherCard, card_file
     from localai.cli.stored_models import own_cards
 
     target = card_file(settings.models, name)
     for card in own_cards(settings):
         if (card.name == name or card.path == target) and card.model != Path(model):
-            raise another_card(card.path)
+            raise AnotherCard(card.path)
 
 
 def _content(packed: Packed, name: str | None, settings: Settings) -> dict[str, Any]:
@@ -82,6 +84,6 @@ def _content(packed: Packed, name: str | None, settings: Settings) -> dict[str, 
         )
         say_notes(found)
         return found.card
-    content = moved(content, PLACEHOLDER, str(settings.store.absolute()))
+    content = moved(content, PLACEHOLDER, str(settings.store.resolve()))
     card = Card(**(content | ({"name": name} if name else {})))
     return card.model_dump(mode="json", exclude_unset=True)

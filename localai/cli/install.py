@@ -9,6 +9,7 @@ import click
 
 from localai.cli.gallery import open_galleries
 from localai.cli.gallery_entry import free_memory
+from localai.cli.remedies import own_remedies
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.trying import what_to_try
 from localai.settings import Settings, ensure_folders
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--variant", help="Which of its forms; else the largest that fits this machine")
 @click.option("--force", is_flag=True, help="Replace a card that is already there")
 @settings_options("models", "store", "backends")
+@own_remedies
 def install_command(
     name: str, variant: str | None, force: bool, config: Path | None, **flags: Any
 ) -> None:
@@ -43,24 +45,29 @@ def install_named(
 ) -> None:
     """Install the gallery's model that `text` names, as `called`, and say what happens."""
     from localai.cli.download_bars import download_bars
+    from localai.cli.other_cards import refuse_other_cards
+    from localai.cli.stored_models import own_cards
     from localai.gallery.chosen_form import chosen_form, form_of
     from localai.gallery.install import install_from
     from localai.gallery.named import entry_named
+    from localai.gallery.taken_names import Place, main_reference
     from localai.store.store import Store
 
     galleries = open_galleries(settings)
     entry = entry_named(galleries, text)
-    form = chosen_form(entry, galleries, variant)
+    place = Place(settings.models, own_cards(settings), Store(settings.store))
+    form = chosen_form(entry, galleries, variant, place=place, name=called)
     if form is not None:
         click.echo(f"note: '{form}' is installed.", err=True)
         entry = form_of(entry, form, galleries)
     if called is not None:
         entry = entry.model_copy(update={"name": called})
+    refuse_other_cards(place, entry.name, main_reference(entry), force=replace)
     for note in _notes(entry):
         click.echo(f"note: {note}", err=True)
     with download_bars() as show:
         installed = install_from(
-            Store(settings.store),
+            place.store,
             entry,
             settings.models,
             replace=replace,

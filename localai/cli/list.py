@@ -12,6 +12,7 @@ import click
 
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.tables import render_bytes, render_table
+from localai.settings import Settings, builtin_cards_folder
 
 _HEADINGS = ("NAME", "ID", "SIZE", "MODIFIED")
 _SPANS = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"),
@@ -31,9 +32,9 @@ class _Line:
 @click.option(
     "--json", "as_json", is_flag=True, help="Print JSON: sizes in bytes, times in seconds"
 )
-@settings_options("models", "store")
+@settings_options("models", "store", "profile")
 def list_command(as_json: bool, config: Path | None, **flags: Any) -> None:
-    """List the models on this machine: pulled ones, and those of your cards."""
+    """List the models on this machine: pulled ones, and those of your cards and the profile."""
     settings = settings_of(config, flags)
     lines = _lines(settings)
     if as_json:
@@ -47,25 +48,25 @@ def list_command(as_json: bool, config: Path | None, **flags: Any) -> None:
     click.echo(render_table(_HEADINGS, rows))
 
 
-def _lines(settings: Any) -> list[_Line]:
+def _lines(settings: Settings) -> list[_Line]:
     from localai.cli.pull import open_store
-    from localai.cli.stored_models import cards_of, own_cards
+    from localai.cli.stored_models import cards_of, known_cards
 
-    store, cards = open_store(settings), own_cards(settings)
-    lines, seen = [], set()
-    for model in store.list():
-        users = cards_of(model, cards)
-        seen |= {card.path for card in users}
-        lines += [
-            _Line(name, model.id, model.size, model.pulled, model.reference)
-            for name in [card.name for card in users] or [model.reference]
-        ]
+    starters = builtin_cards_folder()  # they are no pulled models, nor cards of the user's
+    cards = [card for card in known_cards(settings) if starters not in card.path.parents]
+    lines: dict[tuple[str, Path], _Line] = {}
+    # Of two spellings of one model the one with more files tells its size.
+    for model in sorted(open_store(settings).list(), key=lambda one: one.size, reverse=True):
+        for name in [card.name for card in cards_of(model, cards)] or [model.reference]:
+            line = _Line(name, model.id, model.size, model.pulled, model.reference)
+            lines.setdefault((name, model.model), line)
     for card in cards:
-        if card.path not in seen and card.model is not None and card.model.exists():
+        if card.model is not None and card.model.exists():
             found = card.model.stat()
             size = found.st_size if card.model.is_file() else None
-            lines.append(_Line(card.name, "", size, found.st_mtime, str(card.model)))
-    return sorted(lines, key=lambda line: line.name)
+            line = _Line(card.name, "", size, found.st_mtime, str(card.model))
+            lines.setdefault((card.name, card.model), line)
+    return sorted(lines.values(), key=lambda line: line.name)
 
 
 def _ago(seconds: float) -> str:

@@ -21,6 +21,7 @@ _SHOWN = (
     "default_for",
     "aliases",
     "state",
+    "fallback",
     "path",
 )
 
@@ -58,6 +59,8 @@ def show_model(name: str, url: str, as_json: bool) -> None:
     for key in _SHOWN:
         if model.get(key):
             click.echo(f"  {key.replace('_', ' ')}: {_joined(model[key])}")
+    if model.get("is_here") is False:
+        click.echo(f"  files: {_not_here(model)}")
 
 
 def _row(model: Mapping[str, Any]) -> tuple[str, ...]:
@@ -67,8 +70,19 @@ def _row(model: Mapping[str, Any]) -> tuple[str, ...]:
         _joined(model.get("capabilities") or "-"),
         _joined(model.get("default_for") or "-"),
         render_some(model.get("aliases") or ()),
-        str(model.get("state") or "-"),
+        _state(model),
     )
+
+
+def _state(model: Mapping[str, Any]) -> str:
+    state = str(model.get("state") or "-")
+    return state if model.get("is_here", True) else _not_here(model)
+
+
+def _not_here(model: Mapping[str, Any]) -> str:
+    """Tell that the model's files are missing, and who answers meanwhile."""
+    fallback = model.get("fallback")
+    return f"not here yet, {fallback} answers" if fallback else "not here yet"
 
 
 def _joined(value: Any) -> str:

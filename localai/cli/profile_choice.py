@@ -8,10 +8,11 @@ from localai.cli.terminal import printable
 from localai.settings import AUTO_PROFILE, Settings
 
 
-def with_profile(settings: Settings) -> Settings:
+def with_profile(settings: Settings, *, is_said: bool = True) -> Settings:
     """Return the settings with the profile that suits this machine where they leave it open.
 
-    The choice and its reason are said, and what kept the machine from telling all of itself.
+    The choice and its reason are said where `is_said`, and what kept the machine from telling
+    all of itself.
     """
     if settings.profile != AUTO_PROFILE:
         return settings
@@ -20,5 +21,6 @@ def with_profile(settings: Settings) -> Settings:
     from localai.hardware.profiles import choose_profile
 
     choice = choose_profile(detect(folder=settings.store), llama_built_for())
-    click.echo(printable(f"Profile {choice.profile}: {choice.reason}"))
+    if is_said:
+        click.echo(printable(f"Profile {choice.profile}: {choice.reason}"))
     return settings.model_copy(update={"profile": choice.profile})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +9,6 @@ import click
 
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.tables import render_bytes
-from localai.settings import Settings
 
 if TYPE_CHECKING:
     from localai.store.store import Store
@@ -28,11 +25,13 @@ def prune_command(everything: bool, dry: bool, config: Path | None, **flags: Any
     tried, as it goes on when its pull is repeated. What is under way or loaded always stays.
     """
     from localai.cli.pull import open_store
+    from localai.cli.stored_models import own_cards
     from localai.store.cleaning import Pruning
 
     settings = settings_of(config, flags)
     store = open_store(settings)
-    kept = {path for path in _named_by_cards(settings) if _is_foreign(store, path)}
+    needed = {path for card in own_cards(settings) for path in card.needs}
+    kept = {path for path in needed if _is_foreign(store, path)}
     wanted = Pruning(0.0, 0.0, kept, dry) if everything else Pruning(kept=kept, dry=dry)
     pruned = store.prune(wanted)
     for path in pruned.paths:
@@ -40,18 +39,6 @@ def prune_command(everything: bool, dry: bool, config: Path | None, **flags: Any
     count, size = len(pruned.paths), render_bytes(pruned.freed)
     done = "would be removed; {} would become free." if dry else "removed; {} became free."
     click.echo(f"{count} files {done.format(size)}")
-
-
-def _named_by_cards(settings: Settings) -> Iterator[Path]:
-    """Yield what the user's cards name by its path, as their model or anything else."""
-    from localai.cli.stored_models import own_cards
-
-    for card in own_cards(settings):
-        if card.model is not None:
-            yield card.model
-        for text in _texts(card.content):
-            if "\n" not in text and "\0" not in text:
-                yield Path(os.path.normpath(settings.models / text))
 
 
 def _is_foreign(store: Store, path: Path) -> bool:
@@ -62,11 +49,3 @@ def _is_foreign(store: Store, path: Path) -> bool:
         return False
     relative = path.relative_to(store.folder).as_posix()
     return is_below_roots(relative) and store.owner_of(path) is None
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _texts(one)

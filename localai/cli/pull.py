@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from localai.cli.card_files import fetch_card
+from localai.cli.card_files import fetch_card, hint_at_profiles
 from localai.cli.gguf import check_file
+from localai.cli.remedies import own_remedies
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.terminal import printable
 from localai.cli.trying import what_to_try
@@ -24,13 +26,20 @@ if TYPE_CHECKING:
     from localai.store.store import Store
 
 
+def _checked_hash(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch("[0-9a-fA-F]{64}", value):
+        raise click.BadParameter(f"'{value}' is no checksum: it has 64 hex digits.")
+    return value and value.lower()
+
+
 @click.command("pull")
 @click.argument("ref")
 @click.option("--name", help="What the model is called; default: after what REF names")
-@click.option("--sha256", help="What the model file's checksum must be")
+@click.option("--sha256", callback=_checked_hash, help="What the model file's checksum must be")
 @click.option("--trust", is_flag=True, help="Take Python pickles too, which can run any program")
 @click.option("--force", is_flag=True, help="Fetch it again, and replace a card that is there")
 @settings_options("models", "store", "backends", "profile")
+@own_remedies
 def pull_command(
     ref: str,
     name: str | None,
@@ -57,7 +66,8 @@ def pull_command(
     if not isinstance(reference, NameReference):
         _pull_reference(settings, ref, reference, name, sha256=sha256, trust=trust, force=force)
     elif name or sha256 or not fetch_card(settings, reference.name, trust=trust, again=force):
-        _pull_of_gallery(settings, reference.name, name, sha256, trust=trust, force=force)
+        with hint_at_profiles(reference.name):
+            _pull_of_gallery(settings, reference.name, name, sha256, trust=trust, force=force)
 
 
 def _pull_of_gallery(
@@ -80,6 +90,9 @@ def _pull_reference(
     settings: Settings, ref: str, reference: Reference, name: str | None, **how: Any
 ) -> None:
     from localai.cards.writing import card_file, write_card
+    from localai.cli.other_cards import refuse_other_cards
+    from localai.cli.stored_models import own_cards
+    from localai.gallery.taken_names import Place
 
     store, force = open_store(settings), how["force"]
     before = store.find(str(reference))
@@ -87,19 +100,28 @@ def _pull_reference(
     name = name or (own.name if own is not None else _suggested(reference))
     target = own.path if own is not None else card_file(settings.models, name)
     if own is None and not force:
-        # Before a download of gigabytes, not after it.
-        _refuse_other_card(target, settings.store, reference)
+        place = Place(settings.models, own_cards(settings), store)
+        refuse_other_cards(place, name, str(reference))
     model = _pull(store, ref, **how)
     found = import_of(name, model, settings)
     say_notes(found)
     wrote = False
     if own is None or force:
         wrote = write_card(target, found.card, "replace" if force else "keep")
-    store.note_card(model, name)
+    # A card that was kept may have a name of its own.
+    card = found.card if wrote else _kept_card(target, found.card)
+    store.note_card(model, target)
     done = f"Wrote {target}" if wrote else f"Kept {target}"
     if before is not None and before.files == model.files and not force:
         done += f"; {reference} is here already"
-    click.echo(f"{done}. Try: {try_card(found.card, settings)}")
+    click.echo(f"{done}. Try: {try_card(card, settings)}")
+
+
+def _kept_card(target: Path, made: Mapping[str, Any]) -> Mapping[str, Any]:
+    from localai.cards.writing import read_content
+
+    there = read_content(target) or {}
+    return there if {"name", "backend"} <= there.keys() else made
 
 
 def open_store(settings: Settings) -> Store:
@@ -211,15 +233,3 @@ def _path_in_place(reference: Reference) -> Path | None:
     if isinstance(reference, FileReference):
         return reference.path.expanduser().resolve()
     return None
-
-
-def _refuse_other_card(target: Path, store: Path, reference: Reference) -> None:
-    """Refuse to touch a card that is of another model, as far as that can be told yet."""
-    from localai.cards.writing import another_card, read_content
-
-    if not target.exists():
-        return
-    written = (read_content(target) or {}).get("model")
-    there = target.parent / written if isinstance(written, str) else None
-    if there is None or _path_in_place(reference) is not None or store not in there.parents:
-        raise another_card(target)

@@ -20,45 +20,67 @@ if TYPE_CHECKING:
 @click.command("rm")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--force", is_flag=True, help="Remove it even while a process has it open")
-@settings_options("models", "store")
+@settings_options("models", "store", "profile")
 def rm_command(names: tuple[str, ...], force: bool, config: Path | None, **flags: Any) -> None:
     """Remove the models NAME: card names, references, or starts of ids.
 
     A file that another model needs stays, as do files that you keep elsewhere yourself.
     """
+    from localai.cli.other_cards import cards_elsewhere
     from localai.cli.pull import open_store
+    from localai.store.removing import Removed
 
     settings = settings_of(config, flags)
     store = open_store(settings)
     for name in names:
         found = find_model(settings, store, name)
         _refuse_other_cards(found, name, force)
-        removed = _remove_files(found, store, force)
-        if found.card is not None:
-            found.card.path.unlink(missing_ok=True)
+        elsewhere = [] if force else cards_elsewhere(found, store)
+        removed = Removed(0) if elsewhere else _remove_files(found, store, force)
+        _remove_card(found)
         click.echo(f"Removed {found.name}; {render_bytes(removed.freed)} became free.")
-        for line in _what_stays(removed):
+        if elsewhere:
+            click.echo(f"Its files stay for {', '.join(map(str, elsewhere))}.")
+        for line in (*_who_needs(found, force), *_what_stays(removed)):
             click.echo(line)
 
 
 def _refuse_other_cards(found: Found, name: str, force: bool) -> None:
-    """Refuse to take a model away by its reference while several cards run it."""
+    """Refuse to take a model away by its reference while several cards, or others, need it."""
+    if found.card is not None and not found.card.is_own and found.model is None:
+        raise click.ClickException(
+            f"Nothing of '{name}' can be removed: its card ships with LocalAI, and no file of it "
+            "is in the store."
+        )
     by_reference = found.model is not None and name != found.name
-    if by_reference and len(found.cards) > 1 and not force:
+    if (by_reference or found.card is None) and found.others and not force:
         names = ", ".join(card.name for card in found.cards)
         raise click.ClickException(
-            f"'{name}' is run by the cards {names}: remove those, or --force."
+            f"'{name}' is needed by the cards {names}: remove those, or --force."
         )
 
 
 def _remove_files(found: Found, store: Store, force: bool) -> Removed:
-    """Remove the stored files unless another card still runs them."""
+    """Remove the stored files, under all names of the model, unless another card needs them."""
     from localai.store.removing import Removed
 
-    others = [card for card in found.cards if card is not found.card]
-    if found.model is None or (others and not force):
+    if found.model is None or (found.others and not force):
         return Removed(0)
-    return store.remove(found.model.reference, force)
+    return store.remove_all((one.reference for one in (found.model, *found.same)), force)
+
+
+def _remove_card(found: Found) -> None:
+    if found.card is None:
+        return
+    if found.card.is_own:
+        found.card.path.unlink(missing_ok=True)
+    else:
+        click.echo(f"The card {found.card.path} stays: it ships with LocalAI.")
+
+
+def _who_needs(found: Found, force: bool) -> Iterator[str]:
+    if found.model is not None and found.others and not force:
+        yield f"Its files stay for {', '.join(card.name for card in found.others)}."
 
 
 def _what_stays(removed: Removed) -> Iterator[str]:

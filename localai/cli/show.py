@@ -17,7 +17,7 @@ from localai.cli.tables import render_bytes, render_table
 @click.command("show")
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON")
-@settings_options("models", "store")
+@settings_options("models", "store", "profile")
 def show_command(name: str, as_json: bool, config: Path | None, **flags: Any) -> None:
     """Show the model NAME: a card's name, a reference, or the start of an id."""
     from localai.cli.pull import open_store
@@ -35,10 +35,21 @@ def show_command(name: str, as_json: bool, config: Path | None, **flags: Any) ->
         click.echo(f"  {key}: {value}")
     if found.model is not None:
         rows = [
-            (file.path, render_bytes(file.size), file.how, file.sha256)
+            (
+                file.path,
+                render_bytes(file.size),
+                _how(store.folder / file.path, file.how),
+                file.sha256,
+            )
             for file in found.model.files
         ]
         click.echo(render_table(("FILE", "SIZE", "HOW", "SHA256"), rows))
+
+
+def _how(path: Path, how: str) -> str:
+    """Return how a file came, and whether other programs' caches have it too, as `df` counts."""
+    is_shared = path.exists() and path.stat().st_nlink > 1
+    return f"{how}, shared" if is_shared else how
 
 
 def _told(found: Found) -> dict[str, Any]:
@@ -51,5 +62,5 @@ def _told(found: Found) -> dict[str, Any]:
     if (card := found.card) is not None:
         told |= {"card": str(card.path), "backend": card.content.get("backend")}
         told |= {"model": str(card.model)} if card.model else {}
-    others = [one.name for one in found.cards if one is not found.card]
+    others = [one.name for one in found.others]
     return told | ({"also used by": ", ".join(others)} if others else {})

@@ -8,9 +8,9 @@ from localai.protocol.capabilities import Capability
 
 _TRY = {
     Capability.CHAT: "localai chat {name}",
-    Capability.SPEECH: "localai say --model {name} 'Good morning.'",
+    Capability.SPEECH: "localai say --model {name} -o speech.mp3 'Good morning.'",
     Capability.TRANSCRIPTION: "localai transcribe --model {name} FILE",
-    Capability.IMAGE: "localai draw --model {name} 'a red circle'",
+    Capability.IMAGE: "localai draw --model {name} -o picture.png 'a red circle'",
     Capability.EMBEDDING: "localai embed --model {name} 'Good morning.'",
 }
 _OTHERWISE = "localai models show {name}"

@@ -28,7 +28,7 @@ def unix_socket(path: Path) -> Iterator[socket.socket]:
 
     Raises ConfigError where another program listens there, or where no socket can be made.
     """
-    _check(path)
+    check_socket(path)
     try:
         with _only_start_in(path.parent):
             _remove_stale(path)
@@ -45,7 +45,8 @@ def unix_socket(path: Path) -> Iterator[socket.socket]:
             path.unlink(missing_ok=True)
 
 
-def _check(path: Path) -> None:
+def check_socket(path: Path) -> None:
+    """Raise ConfigError for a path where no socket can be; nothing is made or called."""
     if not path.parent.is_dir():
         raise _refusal(f"socket: the folder {path.parent} does not exist: create it first.")
     if len(os.fsencode(path)) > _WITHIN:

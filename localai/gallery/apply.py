@@ -119,7 +119,7 @@ def _order_for(asked: ApplyRequest, orders: Orders) -> Order:
             "Only a gallery's model has variants: give 'id'.", param="variant"
         )
     if url is not None and not _CONFIGURATION.fullmatch(url):
-        return _of_reference(asked, url)
+        return _of_reference(asked, url, orders)
     return _of_configuration(asked, url or "")
 
 
@@ -127,19 +127,21 @@ def _of_gallery(asked: ApplyRequest, text: str, orders: Orders) -> Order:
     entry = _find(orders, text, "id")
     # A caller who brings files of his own means this form, and no other.
     wanted = asked.variant or (entry.name if asked.files else None)
-    variant = chosen_form(entry, orders.galleries(), wanted)
+    variant = chosen_form(entry, orders.galleries(), wanted, place=orders.place(), name=asked.name)
     # Over an entry a configuration of the caller's is one more layer of overrides.
     overrides = deep_merge(asked.config_file or {}, asked.overrides or {})
     name = asked.name or entry.name
     return install_order(text, entry, name, _extras(asked, overrides), variant)
 
 
-def _of_reference(asked: ApplyRequest, url: str) -> Order:
+def _of_reference(asked: ApplyRequest, url: str, orders: Orders) -> Order:
     reference = caller_reference(url, "url")
     # Without a scheme it could also be a path of this machine.
     text = url if "://" in url else str(reference)
     overrides = deep_merge(asked.config_file or {}, asked.overrides or {})
-    return pull_order(text, asked.name, _extras(asked, overrides))
+    # With its name from the beginning, so that whoever deletes the model finds the job.
+    name = asked.name or orders.suggested_name(text)
+    return pull_order(text, name, _extras(asked, overrides))
 
 
 def _of_configuration(asked: ApplyRequest, url: str) -> Order:
@@ -152,7 +154,14 @@ def _of_configuration(asked: ApplyRequest, url: str) -> Order:
         caller_reference(url, "url")
         web_address(url)
     extras = _extras(asked, asked.overrides)
-    return configure_order(url, asked.config_file, asked.name, extras)
+    # Without a base nothing else tells the name, and the job is found by it.
+    name = asked.name or (None if url else _name_in(asked))
+    return configure_order(url, asked.config_file, name, extras)
+
+
+def _name_in(asked: ApplyRequest) -> str | None:
+    names = (config.get("name") for config in (asked.overrides or {}, asked.config_file or {}))
+    return next((name for name in names if isinstance(name, str) and name), None)
 
 
 def _extras(asked: ApplyRequest, overrides: Mapping[str, Any] | None) -> Extras:

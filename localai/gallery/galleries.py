@@ -6,6 +6,7 @@ Beside the models folder lie `galleries.yaml`, which names each added gallery an
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tempfile
@@ -21,7 +22,7 @@ from localai.cards.resolved import Backends
 from localai.errors import CardError, ConfigError, ModelNotFound, nearest
 from localai.gallery.code_running import without_code
 from localai.gallery.entry import Entry, Unusable
-from localai.gallery.index import Index, keep_former, load_gallery, read_gallery
+from localai.gallery.index import Index, index_of, keep_former, load_gallery
 from localai.gallery.localai_format import (
     Fetch,
     is_localai_index,
@@ -199,16 +200,12 @@ def read_any(source: str, name: str, fetch: Fetch, backends: Backends) -> Index:
     Raises CardError for what is no gallery, StoreError for what cannot be fetched.
     """
     if _is_web(source):
-        text, path = fetch(web_address(source)), Path(source)
-        content = read_text(text, path)
+        content = read_text(fetch(web_address(source)), Path(source))
     else:
-        path = Path(source).expanduser()
-        content = read_file(path)
-        text = ""
+        content = read_file(Path(source).expanduser())
     if is_localai_index(content.data):
         return read_localai_index(content, name, fetch, backends)
-    index = read_gallery(text, path, name) if text else load_gallery(path, name)
-    return _with_backends(index, backends)
+    return _with_backends(index_of(content, name), backends)
 
 
 def _find(indexes: Sequence[Index], name: str) -> Entry:
@@ -267,9 +264,26 @@ def _name_of(source: str) -> str:
     parts = urlsplit(source)
     path = unquote(parts.path or source).partition("@")[0]
     candidates = [part.partition(".")[0] for part in reversed(path.split("/"))]
-    candidates += (parts.hostname or "").split(".")[-2:-1]
     clean = (re.sub(r"[^A-Za-z0-9_-]+", "-", one).strip("-_") for one in candidates)
-    return next((one for one in clean if one.lower() not in _SAYS_NOTHING), "gallery")[:64]
+    said = next((one for one in clean if one.lower() not in _SAYS_NOTHING), "")
+    return (said or _host_name(parts.netloc) or "gallery")[:64]
+
+
+def _host_name(netloc: str) -> str:
+    """Return `team` of team.example; of a number or a single word all of it, with its port."""
+    address = netloc.rpartition("@")[2]
+    host = urlsplit(f"//{address}").hostname or ""
+    if "." in host and not _is_ip(host):
+        return re.sub(r"[^A-Za-z0-9_-]+", "-", host.split(".")[-2])
+    return re.sub(r"[^A-Za-z0-9._]+", "-", address).strip("-._")
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _replace(path: Path, content: object) -> None:

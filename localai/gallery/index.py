@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from localai.cards.problems import Complaint, Location, Problem
+from localai.cards.problems import Complaint, Location, Problem, shown_place
 from localai.cards.yaml_source import YamlSource
 from localai.errors import CardError, ModelNotFound, nearest
 from localai.gallery.complaints import complaints_of, placed
 from localai.gallery.entry import Entry, IndexFile, Unusable
-from localai.gallery.yaml_text import read_file, read_text
+from localai.gallery.yaml_text import read_file
 
 _One = TypeVar("_One", Entry, Unusable)
 
@@ -64,12 +64,7 @@ class Index:
 
 def load_gallery(path: Path, name: str = "") -> Index:
     """Return the gallery of a file; raises CardError where it is no gallery at all."""
-    return _index_of(read_file(path), name or path.stem)
-
-
-def read_gallery(text: str, path: Path, name: str) -> Index:
-    """Return the gallery of `text`, which came from `path`; raises CardError where it is none."""
-    return _index_of(read_text(text, path), name)
+    return index_of(read_file(path), name or path.stem)
 
 
 def keep_former(index: Index, former: Index) -> Index:
@@ -81,13 +76,14 @@ def keep_former(index: Index, former: Index) -> Index:
     return replace(index, entries={**index.entries, **entries}, unusable={**unusable, **told})
 
 
-def _index_of(source: YamlSource, name: str) -> Index:
+def index_of(source: YamlSource, name: str) -> Index:
+    """Return the gallery of a text that was read; raises CardError where it is none."""
     if source.data is None and source.problems:
         raise source.problems[0].error()
     if not isinstance(source.data, dict) or not isinstance(source.data.get("models"), list):
         raise CardError(
             "is no gallery: it must hold `models:` with a list of entries",
-            path=str(source.path),
+            path=shown_place(source.path),
             line=1,
         )
     reader = _Reader(source)

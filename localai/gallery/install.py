@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localai.cards.writing import another_card, card_file, read_content, write_card
+from localai.cards.writing import card_file, read_content, write_card
 from localai.gallery.card_of import card_of, model_path
 from localai.gallery.entry import Entry, EntryFile
-from localai.store.errors import WrongFile
+from localai.store.errors import Cancelled, WrongFile
 from localai.store.progress import Report, ignore
 
 if TYPE_CHECKING:
@@ -58,10 +58,16 @@ def install_from(
     `again` fetches also what is here, `trust` takes pickles; the others are those of `install`.
     """
     pull, pulled = pulling_from(store, again=again, trust=trust, progress=progress, cancel=cancel)
-    installed = install(entry, pull, models, replace=replace, keep=keep, store=store.folder)
+    installed = install(entry, pull, models, replace=replace, keep=keep)
     for model in pulled:
-        store.note_card(model, entry.name)
+        store.note_card(model, installed.card)
     return installed
+
+
+def refuse_cancelled(cancel: threading.Event | None) -> None:
+    """Raise Cancelled where nobody wants the model any more, so that no card of it is written."""
+    if cancel is not None and cancel.is_set():
+        raise Cancelled("It was cancelled.")
 
 
 def pulling_from(
@@ -85,6 +91,7 @@ def pulling_from(
             progress=progress,
             cancel=cancel,
         )
+        refuse_cancelled(cancel)  # what was here already is brought without a look at it
         pulled.append(model)
         return Pulled(model.model, file.sha256)
 
@@ -98,19 +105,16 @@ def install(
     *,
     replace: bool = False,
     keep: bool = True,
-    store: Path | None = None,
 ) -> Installed:
     """Bring all files of `entry` and write its card into `models`.
 
     A card that is there for the same files stays if `keep`, with what a person wrote in it; one of
-    another model makes way only for `replace`. `store` is the folder that files are brought to.
-    Raises CardError when another card has the place, WrongFile for a file whose checksum is not the
-    gallery's.
+    another model makes way only for `replace`, which `refuse_taken` tells before anything is
+    brought. Raises CardError when another card has the place, WrongFile for a file whose checksum
+    is not the gallery's.
     """
     target = card_file(models, entry.name)
     is_same = _has_same_origins(entry, target)
-    if target.exists() and not (replace or is_same or _may_run_the_same(target, store)):
-        raise another_card(target)  # before the first byte of gigabytes
     content = brought_card(entry, pull)
     if replace or (is_same and not (keep and _runs(target, content))):
         return Installed(target, write_card(target, content, "replace"))
@@ -133,12 +137,6 @@ def _has_same_origins(entry: Entry, target: Path) -> bool:
     """Tell whether a card was installed from the same files, whatever a person has changed."""
     there = read_content(target)
     return there is not None and _origins(there) == _origins(card_of(entry))
-
-
-def _may_run_the_same(target: Path, store: Path | None) -> bool:
-    """Tell whether a card runs a file of the store: which one the entry has, its pull tells."""
-    model = (read_content(target) or {}).get("model")
-    return store is not None and isinstance(model, str) and store in (target.parent / model).parents
 
 
 def _runs(target: Path, content: Mapping[str, Any]) -> bool:

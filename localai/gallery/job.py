@@ -67,6 +67,11 @@ class Job:
         """Tell whether something will come of it: it is at work, waits, or is tried again."""
         return (self.is_open and not self.is_being_cancelled) or self.try_at is not None
 
+    def is_outdated_by(self, order: Mapping[str, Any]) -> bool:
+        """Tell whether `order` fetches for the same card something else, as it was corrected."""
+        is_same = all(self.order.get(key) == order.get(key) for key in ("kind", "card"))
+        return order.get("kind") == "fetch" and is_same and self.order != order
+
     @property
     def can_be_cancelled(self) -> bool:
         """Tell whether there is anything to stop: work, or the wait for another attempt."""

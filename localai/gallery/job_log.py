@@ -23,22 +23,28 @@ _log = logging.getLogger(__name__)
 
 
 class JobLog:
-    """Performs orders as `perform` does, and tells of it; `cards` are all cards as they are now."""
+    """Performs orders as `perform` does, and tells of it.
+
+    `cards` are all cards as they are now; `card_of` tells which of them an order brings.
+    """
 
     def __init__(
         self,
         perform: Perform,
         cards: Callable[[], Sequence[ResolvedCard]],
+        card_of: Callable[[Mapping[str, Any]], ResolvedCard | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._perform = perform
         self._cards = cards
+        self._card_of = card_of
         self._clock = clock
         self._outage = Outage()
         self._lock = threading.Lock()
         self._has_told_offline = False
         self._busy: set[str] = set()
         self._unwritable = ""
+        self._unanswered: set[str] = set()
 
     def __call__(
         self, order: Mapping[str, Any], report: Report, cancel: threading.Event
@@ -61,9 +67,11 @@ class JobLog:
         with self._lock:
             self._busy.discard(model)
             self._unwritable = ""
+            self._unanswered.discard(model)
         for sentence in notes:
             _log.info("the model '%s': %s", model, concealed(sentence))
-        _log.info("the model '%s' is here: %s; %s", model, told.end(), self._successor(model))
+        successor = _successor(model, self._card_of(order))
+        _log.info("the model '%s' is here: %s%s", model, told.end(), successor)
         return notes
 
     def _tell_failure(self, model: str, error: LocalAIError) -> None:
@@ -72,7 +80,7 @@ class JobLog:
         elif isinstance(error, Unreachable):
             self._tell_outage(model, error)
         elif isinstance(error, Offline):
-            self._tell_offline()
+            self._tell_offline(model)
         elif isinstance(error, FetchFailed):
             self._tell_busy(model, error)
         elif isinstance(error, CannotWrite):
@@ -82,6 +90,7 @@ class JobLog:
 
     def _tell_outage(self, model: str, error: Unreachable) -> None:
         if not self._outage.begins(model, error.host):
+            self._tell_unanswered(model, f"{error.host} cannot be reached")
             _log.debug("the model '%s' could not be fetched: %s", model, concealed(error.message))
             return
         _log.warning(
@@ -90,6 +99,8 @@ class JobLog:
             error.host, model, concealed(error.message), answered_by_others(self._cards()),
             shown_seconds(PAUSES[0]),
         )  # fmt: skip
+        with self._lock:
+            self._unanswered.add(model)  # it is named above
 
     def _tell_busy(self, model: str, error: FetchFailed) -> None:
         with self._lock:
@@ -113,18 +124,32 @@ class JobLog:
         if (host := self._outage.ends(model)) is not None:
             _log.info("%s can be reached again", host)
 
-    def _tell_offline(self) -> None:
+    def _tell_offline(self, model: str) -> None:
         with self._lock:
-            if self._has_told_offline:
-                return
+            is_news = not self._has_told_offline
             self._has_told_offline = True
-        _log.warning(
-            "HF_HUB_OFFLINE is set, so that nothing is fetched from the hub. %s",
-            answered_by_others(self._cards()),
-        )
+        if is_news:
+            _log.warning(
+                "HF_HUB_OFFLINE is set, so that nothing is fetched from the hub. %s",
+                answered_by_others(self._cards()),
+            )
+        self._tell_unanswered(model, "HF_HUB_OFFLINE is set")
 
-    def _successor(self, model: str) -> str:
-        card = next((card for card in self._cards() if card.name == model), None)
-        if card is None or card.card.fallback is None:
-            return "it answers from now on"
-        return f"it answers from now on instead of its fallback '{card.card.fallback}'"
+    def _tell_unanswered(self, model: str, reason: str) -> None:
+        """Name a model that has no card yet: what is told of all cards does not name it."""
+        has_card = any(model in (card.name, *card.aliases) for card in self._cards())
+        with self._lock:
+            is_news = not has_card and model not in self._unanswered
+            self._unanswered.add(model)
+        if is_news:
+            _log.warning("the model '%s' is not installed and not answered: %s", model, reason)
+
+
+def _successor(model: str, card: ResolvedCard | None) -> str:
+    """Return who answers from now on, as the end of a sentence."""
+    if card is None:
+        return ""
+    who = "it answers" if card.name == model else f"'{card.name}' answers"
+    if card.card.fallback is None:
+        return f"; {who} from now on"
+    return f"; {who} from now on instead of its fallback '{card.card.fallback}'"

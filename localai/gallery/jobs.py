@@ -7,7 +7,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from localai.errors import InvalidRequest, LocalAIError, ModelNotFound
 from localai.gallery.concealing import concealed
 from localai.gallery.job import CANCELLING, Job
 from localai.gallery.job_records import JobRecords
+from localai.gallery.job_threads import JobThreads
 from localai.store.errors import Cancelled, FetchFailed, Offline
 from localai.store.progress import Progress, Report
 
@@ -27,7 +27,10 @@ _SAVE_EVERY = 2.0
 PAUSES = (60.0, 120.0, 300.0, 600.0, 1800.0)
 """Seconds until a job whose server cannot be reached, or is busy, is tried again, by its failures
 so far."""
-
+_PATIENCE = 3.0
+"""Seconds that a job may take to end with the gateway while it only asks others."""
+_MOST_PATIENCE = 8.0
+"""The same for one that writes; containers are killed 10 s after they were asked to end."""
 
 Perform = Callable[[Mapping[str, Any], Report, threading.Event], Sequence[str] | None]
 """Does what an order says, and returns what is to be known of it, as sentences.
@@ -63,20 +66,25 @@ class Jobs:
         self._cancels: dict[str, threading.Event] = {}
         self._saved: dict[str, float] = {}
         self._watchers: dict[str, list[Callable[[], None]]] = {}
-        self._threads = ThreadPoolExecutor(at_once, "job")
+        self._threads = JobThreads(at_once)
         self._closing = False
+        self._closed = False
         self.is_ending = False
         """Tells those who watch that no more will be told, although the jobs may go on later."""
         self._jobs = {job.id: job for job in self._records.take_over(self._began)}
 
-    def resume(self) -> list[Job]:
-        """Go on with what an earlier gateway left unfinished, or could not fetch for now."""
+    def resume(self, is_current: Callable[[Mapping[str, Any]], bool] = lambda _: True) -> list[Job]:
+        """Go on with what an earlier gateway left unfinished, or could not fetch for now.
+
+        Orders that are not current any more, as their card was corrected, are dropped.
+        """
         with self._changed:
             known = list(self._jobs.values())
         for job in known:
-            if job.is_being_cancelled:  # nobody wants it any more
-                self._change(job.id, state="cancelled", phase="cancelled")
-        left = [job for job in known if job.is_expected]
+            is_left = job.is_expected and is_current(job.order)
+            if (job.is_open or job.is_expected) and not is_left:  # nobody wants it any more
+                self._change(job.id, state="cancelled", phase="cancelled", try_at=None)
+        left = [job for job in known if job.is_expected and self._jobs[job.id].is_expected]
         for job in left:
             self._begin(job)
         return left
@@ -90,21 +98,31 @@ class Jobs:
             if job.try_at is not None and job.try_at <= now:
                 self._begin(job)
 
-    def submit(self, order: Mapping[str, Any]) -> Job:
-        """Begin `order`; one that is under way is not begun twice, one that waits begins now."""
+    def submit(self, order: Mapping[str, Any], *, first: bool = False) -> Job:
+        """Begin `order`; one that is under way is not begun twice, one that waits begins now.
+
+        It goes `first` where somebody waits for it, as does all that came from a caller.
+        """
         with self._changed:
+            self._cancel_outdated(order)
             job = self.latest(order)
             if job is None or not job.is_expected:
-                return self._begin(self._new(order))
-            return job if job.is_open else self._begin(job)
+                return self._begin(self._new(order), first=first)
+            if not job.is_open:
+                return self._begin(job, first=first)
+            if first:
+                self._threads.hasten(job.id)
+            return job
 
-    def submit_again(self, order: Mapping[str, Any]) -> Job:
+    def submit_again(self, order: Mapping[str, Any], *, first: bool = False) -> Job:
         """Begin `order` unless it failed, or was cancelled, a short while ago."""
         with self._changed:
             job = self.latest(order)
-            if job is not None and (job.is_open or self._has_just_ended(job)):
+            if job is not None and not job.is_open and self._has_just_ended(job):
                 return job
-            return self.submit(order)
+            if job is not None and job.is_being_cancelled:
+                return job
+            return self.submit(order, first=first)
 
     def latest(self, order: Mapping[str, Any]) -> Job | None:
         """Return the newest job of this gateway that does `order`; older ones do not count."""
@@ -180,16 +198,35 @@ class Jobs:
             tell()
 
     def close(self) -> None:
-        """Stop all threads; the records stay open, so that the next gateway goes on."""
+        """Stop all jobs; the records stay open, so that the next gateway goes on.
+
+        A job that does not end in time, as a server is slow to answer it, is left behind.
+        """
         self.end_watches()
         with self._changed:
             self._closing = True
             for cancel in self._cancels.values():
                 cancel.set()
-        self._threads.shutdown(wait=True, cancel_futures=True)
+            for job_id in self._threads.close():
+                del self._cancels[job_id]
+            self._changed.wait_for(lambda: not self._cancels, _PATIENCE)
+            self._changed.wait_for(lambda: not self._any_writes(), _MOST_PATIENCE - _PATIENCE)
+            self._closed = True
+            left = len(self._cancels)
+        if left:
+            _log.warning("%d jobs did not end in time: the next start goes on with them", left)
         self._records.close()
 
     # --- beginning and ending ---
+
+    def _any_writes(self) -> bool:
+        running = (self._jobs[job_id] for job_id in self._cancels)
+        return any(job.files and job.phase != "resolving" for job in running)
+
+    def _cancel_outdated(self, order: Mapping[str, Any]) -> None:
+        for job in list(self._jobs.values()):
+            if job.can_be_cancelled and job.is_outdated_by(order):
+                self.cancel(job.id)
 
     def _new(self, order: Mapping[str, Any]) -> Job:
         now = self._clock()
@@ -202,7 +239,7 @@ class Jobs:
         is_decided = job.code == Offline.default_code
         return is_decided or self._clock() - job.changed < TRIED_AGAIN_AFTER
 
-    def _begin(self, job: Job) -> Job:
+    def _begin(self, job: Job, *, first: bool = False) -> Job:
         """Run a job that no thread has: a new one, one of an earlier gateway, or a failed one."""
         with self._changed:
             if job.id in self._cancels:
@@ -214,7 +251,7 @@ class Jobs:
             self._keep(waiting, at_once=True)
             if not self._closing:  # else the next gateway does it
                 self._cancels[job.id] = threading.Event()
-                self._threads.submit(self._run, job.id)
+                self._threads.submit(self._run, job.id, first=first or "from_caller" in job.order)
         return waiting
 
     def _run(self, job_id: str) -> None:
@@ -227,8 +264,10 @@ class Jobs:
             ended = self._end_of(job, cancel)
         with self._changed:
             del self._cancels[job_id]
-            if ended is not None:
+            # One that was left behind may end after all, when the next gateway has its record.
+            if ended is not None and not self._closed:
                 self._change(job_id, speed=0.0, **ended)
+            self._changed.notify_all()
 
     def _end_of(self, job: Job, cancel: threading.Event) -> dict[str, Any] | None:
         """Do the work, and return what the job's end is; None where only the gateway ends."""
@@ -258,7 +297,7 @@ class Jobs:
         # Several files of a job tell at the same time, each from a thread of its own.
         with self._changed:
             job = self._jobs[job_id]
-            if not job.is_open or job.is_being_cancelled:
+            if not job.is_open or job.is_being_cancelled or self._closed:
                 return
             changed = replace(
                 job,

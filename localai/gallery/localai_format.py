@@ -28,7 +28,13 @@ from localai.gallery.localai_config import NotRunnable, Translation, translate
 from localai.gallery.sizes import read_size
 from localai.gallery.yaml_text import read_text
 from localai.protocol.capabilities import Capability
-from localai.store.errors import FetchFailed, InvalidReference, Unreachable, UnreadableArtifact
+from localai.store.errors import (
+    FetchFailed,
+    InvalidReference,
+    NotInRegistry,
+    Unreachable,
+    UnreadableArtifact,
+)
 from localai.store.references import HubReference, UrlReference, parse_reference
 from localai.store.transports.hub import endpoint
 
@@ -156,7 +162,7 @@ def convert(
         wrong = next(iter(card_complaints(entry, backends)), None)
     except NotRunnable as reason:
         return _unusable(raw, str(reason))
-    except FetchFailed as error:
+    except (FetchFailed, NotInRegistry) as error:
         # Nothing is known of the entry then: that it cannot be run would be a lie.
         return _unfetched(raw, error)
     except LocalAIError as error:
@@ -298,7 +304,7 @@ def _bytes(size: str | float | None) -> int | None:
     return read_size(size)
 
 
-def _unfetched(raw: SourceEntry, error: FetchFailed) -> Unusable:
+def _unfetched(raw: SourceEntry, error: FetchFailed | NotInRegistry) -> Unusable:
     text = error.message.rstrip(".")
     reason = f"could not be fetched: {text}; run `localai gallery update`"
     return _unusable(raw, reason).model_copy(update={"unfetched": True})

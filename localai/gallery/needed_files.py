@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from localai.cards.model_files import remote_references
 from localai.cards.resolved import ResolvedCard
 from localai.store.errors import InvalidReference
+from localai.store.places import place_of
 
 if TYPE_CHECKING:
     from localai.store.records import StoredModel
@@ -29,14 +29,14 @@ class Needs:
 
     def include(self, model: StoredModel) -> bool:
         """Tell whether any of the cards needs `model`, or a file of it."""
-        files = {_place(self._store.folder / file.path) for file in model.files}
-        wanted = files | {_place(model.model)}
+        files = {place_of(self._store.folder / file.path) for file in model.files}
+        wanted = files | {place_of(model.model)}
         return model.reference in self._references or not self._paths.isdisjoint(wanted)
 
     def touch(self, model: StoredModel) -> bool:
         """Tell whether any of the cards needs `model`, a file of it, or a folder around one."""
-        store = _place(self._store.folder)
-        files = [_place(self._store.folder / file.path) for file in model.files]
+        store = place_of(self._store.folder)
+        files = [place_of(self._store.folder / file.path) for file in model.files]
         around = {folder for file in files for folder in file.parents if store in folder.parents}
         return self.include(model) or not self._paths.isdisjoint(around)
 
@@ -45,7 +45,7 @@ class Needs:
         self._references.update(map(self._canonical, references))
         located = (card.locate(text) for text in references)
         named = (card.path.parent / _local(text) for text in _local_texts(card))
-        self._paths.update(_place(path) for path in (*located, *named) if path is not None)
+        self._paths.update(place_of(path) for path in (*located, *named) if path is not None)
 
     def _canonical(self, text: str) -> str:
         try:
@@ -61,12 +61,6 @@ def _local_texts(card: ResolvedCard) -> list[str]:
     texts = [card.card.model, *options, *(file.path for file in card.card.files)]
     remote = remote_references(card)
     return [text for text in texts if isinstance(text, str) and text and text not in remote]
-
-
-def _place(path: Path) -> Path:
-    """Return a path without links in its folders; a file that is a link counts as itself."""
-    absolute = Path(os.path.abspath(path))
-    return absolute.parent.resolve() / absolute.name
 
 
 def _local(text: str) -> Path:

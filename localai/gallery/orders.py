@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from localai.cards.catalog import Catalog
 from localai.cards.model_files import missing_references, remote_references
 from localai.cards.resolved import Backends, ResolvedCard
+from localai.cards.writing import card_file
 from localai.gallery.chosen_form import form_of
 from localai.gallery.entry import Entry
 from localai.gallery.galleries import Galleries, galleries_of
@@ -149,6 +150,30 @@ class Orders:
         entry = form_of(self._galleries.find(order["entry"]), order.get("variant"), self._galleries)
         return ordered_entry(entry, order, self.backends)
 
+    def place(self) -> Place:
+        """Return where cards are written, and which there are."""
+        return Place(self._settings.models, self._catalog.cards(), self._store())
+
+    def suggested_name(self, reference: str) -> str:
+        """Return what a model is called where nobody says."""
+        from localai.store.naming import suggested_name
+
+        return suggested_name(self._store().reference(reference))
+
+    def is_current(self, order: Mapping[str, Any]) -> bool:
+        """Tell whether an order fetches what its card needs now; other orders stay as they are."""
+        if order["kind"] != "fetch":
+            return True
+        found = (card for card in self._catalog.cards() if card.name == order["card"])
+        return any(fetch_order(card) == order for card in found)
+
+    def card_of(self, order: Mapping[str, Any]) -> ResolvedCard | None:
+        """Return the card that an order is about, once it is there."""
+        name = self._name_of(order) if order["kind"] == "pull" else model_of(order)
+        place = card_file(self._settings.models, name)
+        cards = self._catalog.cards()
+        return next((card for card in cards if card.path == place or card.name == name), None)
+
     def check(self, order: Mapping[str, Any]) -> None:
         """Raise a LocalAIError for what can be told before anything is asked or fetched."""
         if order["kind"] == "pull":
@@ -162,15 +187,21 @@ class Orders:
     def free(self, card: ResolvedCard, others: Iterable[ResolvedCard]) -> int:
         """Remove of the store what `card` needs and none of `others`; returns freed bytes.
 
+        What the cards of other folders need stays too, as far as the store has noted them.
+
         Raises InUse when a process has a file of it open.
         """
         from localai.gallery.needed_files import Needs
+        from localai.gallery.noted_cards import noted_cards
         from localai.gallery.unfinished_files import remove_unfinished
+        from localai.store.places import place_of
 
         store, kept_cards = self._store(), list(others)
         own, kept = Needs([card], store), Needs(kept_cards, store)
         gone = [model for model in store.list() if own.include(model) and not kept.touch(model)]
-        freed = sum(store.remove(model.reference).freed for model in gone)
+        own_place = {place_of(card.path)}
+        gone = [model for model in gone if own_place.issuperset(noted_cards(model, store))]
+        freed = store.remove_all(model.reference for model in gone).freed
         return freed + remove_unfinished(card, kept_cards, store)
 
     def _fetch(
@@ -187,7 +218,7 @@ class Orders:
                 progress=report,
                 cancel=cancel,
             )
-            store.note_card(model, card.name)
+            store.note_card(model, card.path)
             notes += model.notes
         return notes
 
@@ -212,7 +243,8 @@ class Orders:
     def _pull(
         self, order: Mapping[str, Any], report: Report, cancel: threading.Event
     ) -> Sequence[str]:
-        from localai.cards.writing import card_file, write_card
+        from localai.cards.writing import write_card
+        from localai.gallery.install import refuse_cancelled
         from localai.gallery.named_sources import named_sources
         from localai.gallery.ordered_entry import pulled_card
         from localai.gallery.pulled import refuse_not_run
@@ -232,22 +264,20 @@ class Orders:
             # What a card names is fetched as the operator's word, so the caller's goes first.
             for text in named_sources(card):
                 store.pull(text, progress=report, cancel=cancel)
+        refuse_cancelled(cancel)
         content = card.model_dump(mode="json", exclude_unset=True)
         target = card_file(self._settings.models, name)
         is_new = write_card(target, content, "replace" if order.get("force") else "keep")
         for one in (model, *more.values()):
-            store.note_card(one, name)
+            store.note_card(one, target)
         return [*notes, *([] if is_new else [_kept(target)])]
 
     def _name_of(self, order: Mapping[str, Any]) -> str:
-        from localai.store.naming import suggested_name
-
         name: str | None = order["name"]
-        return name or suggested_name(self._store().reference(order["reference"]))
+        return name or self.suggested_name(order["reference"])
 
     def _refuse_taken(self, name: str, reference: str | None, order: Mapping[str, Any]) -> None:
-        place = Place(self._settings.models, self._catalog.cards(), self._store())
-        refuse_taken(name, reference, place, force=bool(order.get("force")))
+        refuse_taken(name, reference, self.place(), force=bool(order.get("force")))
 
     def _store(self, order: Mapping[str, Any] = MappingProxyType({})) -> Store:
         # Its clients for hubs and registries are slow to import, and most gateways need none.

@@ -58,6 +58,7 @@ def _named(
     """Return the order that brings what `text` names, and the name that its card will have."""
     # The clients for hubs and registries are slow to import, and most starts need none.
     from localai.store.naming import suggested_name
+    from localai.store.places import place_of
     from localai.store.references import NameReference
     from localai.store.store import Store
 
@@ -68,6 +69,8 @@ def _named(
         variant = chosen_form(entry, galleries)
         return install_order(str(reference), entry, variant=variant), entry.name
     stored = store.find(str(reference))
-    cards = stored.cards if stored is not None else ()
-    name = next((card for card in cards if card in here), suggested_name(reference))
-    return pull_order(text, None), name
+    noted = stored.cards if stored is not None else ()
+    named = {str(place_of(card.path)): name for name, card in here.items() if name == card.name}
+    suggested = suggested_name(reference)
+    name = next((named.get(card, card) for card in noted if card in {*named, *here}), suggested)
+    return pull_order(text, suggested), name

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from localai.cards.resolved import ResolvedCard
 from localai.cards.writing import card_file, read_content
 from localai.errors import RequestError
 from localai.gallery.entry import Entry
 from localai.gallery.named import meaning_of
 from localai.store.errors import InvalidReference
+from localai.store.places import place_of
 from localai.store.references import HubReference, Reference, parse_reference
 
 if TYPE_CHECKING:
@@ -26,12 +26,24 @@ class NameTaken(RequestError):
     default_code = "model_exists"
 
 
+class Named(Protocol):
+    """A card as far as its name and its place go."""
+
+    @property
+    def name(self) -> str:
+        """What its model is called."""
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a card is to be written: the folder, the cards that there are, and the store."""
 
     models: Path
-    cards: Sequence[ResolvedCard]
+    cards: Sequence[Named]
     store: Store
 
 
@@ -65,6 +77,16 @@ def refuse_taken(name: str, reference: str | None, place: Place, *, force: bool 
         )
 
 
+def runs_exactly(card: Path, references: Iterable[str], store: Store) -> str | None:
+    """Return that of `references` which a card is known to run, None where it runs none of them."""
+    there = {
+        str(parsed)
+        for text in _sources(read_content(card) or {}, card.parent, store)
+        if (parsed := _parsed(text)) is not None
+    }
+    return next((text for text in references if str(_parsed(text)) in there), None)
+
+
 def _may_run(card: Mapping[str, Any], reference: str, folder: Path, store: Store) -> bool:
     wanted = _parsed(reference)
     return any(_may_be_the_same(_parsed(text), wanted) for text in _sources(card, folder, store))
@@ -80,7 +102,7 @@ def _sources(card: Mapping[str, Any], folder: Path, store: Store) -> Iterator[st
     if not isinstance(model, str):
         return
     yield model
-    path = folder / model
+    path = place_of(folder / model)
     for stored in store.list():
         if path == stored.model or path in {store.folder / file.path for file in stored.files}:
             yield stored.reference

@@ -35,16 +35,29 @@ def choose_variant(
     `indexes` are all galleries; forms are looked for in the one that `entry` is from. Raises
     InvalidRequest for a `wanted` one that is none of its forms, or cannot be run here.
     """
-    home = next((one for one in indexes if one.entries.get(entry.name) == entry), None)
-    forms = [entry]
-    if home is not None:
-        others = (name for name in entry.variants if name != entry.name)
-        forms += [home.entries[name] for name in others if name in home.entries]
+    home = _home(entry, indexes)
+    forms = _forms(entry, home)
     if wanted is not None:
         return _named(entry, _wanted(entry, wanted, forms, home), "it was asked for")
     if len(forms) == 1:
         return _named(entry, entry, "it has no other form that can be run here")
     return _largest(entry, [(one, fit(one, free)) for one in forms])
+
+
+def forms_of(entry: Entry, indexes: Iterable[Index]) -> list[Entry]:
+    """Return all forms of `entry` that can be run here, itself first."""
+    return _forms(entry, _home(entry, indexes))
+
+
+def _home(entry: Entry, indexes: Iterable[Index]) -> Index | None:
+    return next((one for one in indexes if one.entries.get(entry.name) == entry), None)
+
+
+def _forms(entry: Entry, home: Index | None) -> list[Entry]:
+    if home is None:
+        return [entry]
+    others = (name for name in entry.variants if name != entry.name)
+    return [entry, *(home.entries[name] for name in others if name in home.entries)]
 
 
 def _largest(entry: Entry, forms: list[tuple[Entry, Fit]]) -> Choice:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
+
+from localai.network.leaving import Left
 
 if TYPE_CHECKING:
     import httpx2
@@ -28,19 +31,24 @@ class TooLarge(Exception):
 
 
 def ask_patiently(
-    ask: Callable[[], Answer], sleep: Callable[[float], None] | None = None
+    ask: Callable[[], Answer],
+    sleep: Callable[[float], None] | None = None,
+    cancel: threading.Event | None = None,
 ) -> Answer:
     """Return what `ask` returns, after several attempts if need be.
 
     `ask` returns a response of httpx2, or anything else and raises an httpx2.HTTPError, which may
     have a `response`. The last busy answer is returned, the last error raised. A silent server is
-    not asked again, as it has had its time.
+    not asked again, as it has had its time. Raises Left where `cancel` is set before an attempt.
     """
     import httpx2
 
+    pause: Callable[[float], object] = sleep or (time.sleep if cancel is None else cancel.wait)
     attempt = 0
     while True:
         attempt += 1
+        if cancel is not None and cancel.is_set():
+            raise Left
         failure: httpx2.HTTPError | None = None
         try:
             answer = ask()
@@ -49,7 +57,7 @@ def ask_patiently(
             failure, response = error, getattr(error, "response", None)
         wait = _wait(attempt, response, failure)
         if wait is not None:
-            (sleep or time.sleep)(wait)
+            pause(wait)
         elif failure is not None:
             raise failure
         else:

@@ -56,13 +56,12 @@ class Pruning:
     dry: bool = False
 
 
-def usage(store: Path, models: Sequence[StoredModel]) -> Usage:
-    """Return how the room in `store` is used."""
-    needed, pulls = _needed(models), notes(store)
+def usage(store: Path, models: Sequence[StoredModel], pulls: Sequence[Note]) -> Usage:
+    """Return how the room in `store` is used, while `pulls` are under way or unfinished."""
+    needed = _needed(models)
     models_size = shared = unfinished = unused = 0
-    for path in _files(store):
+    for path, found in _files(store):
         relative = path.relative_to(store).as_posix()
-        found = path.lstat()
         # Blocks, not the length: an unfinished file has holes.
         size = found.st_blocks * 512
         if relative in needed:
@@ -83,11 +82,10 @@ def prune(store: Path, models: Sequence[StoredModel], wanted: Pruning, now: floa
     """
     needed, pulls = _needed(models), notes(store)
     removed, freed = [], 0
-    for path in _files(store):
+    for path, found in _files(store):
         relative = path.relative_to(store).as_posix()
         if relative in needed or _is_kept(path, wanted.kept) or _is_used(path, relative, pulls):
             continue
-        found = path.lstat()
         if now - _touched(found.st_mtime, relative, pulls) < _age(relative, pulls, wanted):
             continue
         if not wanted.dry:
@@ -104,11 +102,16 @@ def _needed(models: Sequence[StoredModel]) -> set[str]:
     return {file.path for model in models for file in model.files}
 
 
-def _files(store: Path) -> Iterator[Path]:
-    """Yield the files of the folders that are the store's own; links are not followed."""
+def _files(store: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield the files of the folders that are the store's own; links are not followed.
+
+    Pulls and removals go on meanwhile: what they have taken away is passed over.
+    """
     for root in ROOTS:
         for folder, _, files in os.walk(store / root):
-            yield from (Path(folder) / name for name in sorted(files))
+            for path in (Path(folder) / name for name in sorted(files)):
+                with suppress(FileNotFoundError):
+                    yield path, path.lstat()
 
 
 def _is_kept(path: Path, kept: Collection[Path]) -> bool:
@@ -169,6 +172,6 @@ def _remove_empty_folders(store: Path, pulls: Sequence[Note]) -> None:
             if any(note.runs and f"{note.folder}/".startswith(relative) for note in pulls):
                 continue
             running = any(note.runs and _is_below(relative, note.folder) for note in pulls)
-            if not running and not any(Path(folder).iterdir()):
-                with suppress(OSError):  # an empty folder takes no room
+            if not running:
+                with suppress(OSError):  # it is not empty, or gone; and empty it takes no room
                     Path(folder).rmdir()

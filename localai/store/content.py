@@ -25,7 +25,7 @@ def refuse_unsafe(paths: Collection[str], source: str, trust: bool) -> None:
     raise UnsafeFile(
         f"{source} holds {', '.join(unsafe[:3])}: files of this kind are Python pickles, which can "
         "run any program when they are read. Take a .safetensors or .gguf of the model, or say "
-        "that you trust it: `--trust`, or `trust: true` in the card.",
+        "that you trust it: `localai pull --trust`, or `trust: true` in the card.",
         details={"files": unsafe},
     )
 

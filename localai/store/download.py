@@ -19,7 +19,7 @@ from localai.cards.importers.first_bytes import HEAD
 from localai.network.reach import Reach
 from localai.store.artifact import RemoteFile
 from localai.store.content import check_head
-from localai.store.errors import Cancelled, FetchFailed, StoreError, Unreachable
+from localai.store.errors import Cancelled, FetchFailed, Overtaken, Unreachable
 from localai.store.partial import Partial, wrong_hash
 from localai.store.progress import Meter, Progress, Report
 from localai.store.ranges import Span
@@ -243,7 +243,7 @@ class _Download:
 
         digest = await asyncio.to_thread(sha256_of, self._target)
         if self._file.sha256 not in {None, digest}:
-            raise StoreError(f"Another process put other bytes at {self._target}: try again.")
+            raise Overtaken(f"Another process put other bytes at {self._target}: try again.")
         return Fetched(digest, self._target.stat().st_size, 0)
 
     def _client(self) -> httpx2.AsyncClient:

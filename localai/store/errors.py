@@ -12,6 +12,7 @@ RequestError
 StoreError
 ├── FetchFailed          502  the network or the other side, after all attempts
 │   ├── Unreachable      502  no server answered at all: there is no network, or the host is down
+│   ├── Overtaken        409  another process changed the same files meanwhile: once more
 │   └── Offline          502  HF_HUB_OFFLINE forbids to ask
 ├── WrongFile            502  other content than announced: length, hash, kind
 ├── DiskFull             507
@@ -84,6 +85,13 @@ class Unreachable(FetchFailed):
 class Offline(FetchFailed):
     default_code = "offline"
     retryable = False
+
+
+class Overtaken(FetchFailed):
+    """Another process changed the same files meanwhile: the next attempt finds them as they are."""
+
+    status = 409
+    default_code = "overtaken"
 
 
 class WrongFile(StoreError):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 
+from localai.network.leaving import Left, answer_unless_left
 from localai.store.artifact import RemoteFile
-from localai.store.source import Answer, Source, TryAgain
+from localai.store.errors import Cancelled
+from localai.store.source import Answer, Changed, Source, TryAgain
 
 _TIMEOUT = 20.0
 """Seconds until the other side answers; who glances can do without."""
@@ -17,22 +20,29 @@ _READING = 10.0
 
 @dataclass(frozen=True)
 class Glance:
-    """What was seen; `size` is the whole file's, `version` names its content where that is told."""
+    """What was seen; `size` is the whole file's, `version` names its content where that is told.
+
+    `is_short` tells that less came than was asked for, although the file has more.
+    """
 
     head: bytes
     size: int | None
     version: str | None
+    is_short: bool
 
 
-def glance(file: RemoteFile, count: int) -> Glance | None:
+def glance(file: RemoteFile, count: int, cancel: threading.Event | None = None) -> Glance | None:
     """Return what at most `count` bytes tell; None where the other side is busy or silent.
 
-    Raises StoreError or RequestError for what trying again does not mend.
+    Nor is anything told of a file that changes meanwhile. Raises Cancelled when `cancel` is set,
+    StoreError or RequestError for what trying again does not mend.
     """
     try:
-        return asyncio.run(_glance(file, count))
-    except TryAgain:
+        return answer_unless_left(lambda: asyncio.run(_glance(file, count)), cancel)
+    except (TryAgain, Changed):
         return None
+    except Left:
+        raise Cancelled(f"Looking at {file.path} was cancelled.") from None
 
 
 async def _glance(file: RemoteFile, count: int) -> Glance:
@@ -42,15 +52,20 @@ async def _glance(file: RemoteFile, count: int) -> Glance:
         async_client(file.reach, timeout=_TIMEOUT) as client,
         Source(client, file).open((0, count), None) as answer,
     ):
-        return Glance(await _head(answer, count), answer.size or file.size, answer.validator)
+        size = answer.size or file.size
+        head, is_cut = await _head(answer, count)
+        is_short = is_cut or (size is not None and len(head) < min(count, size))
+        return Glance(head, size, answer.validator, is_short)
 
 
-async def _head(answer: Answer, count: int) -> bytes:
-    head = bytearray()
+async def _head(answer: Answer, count: int) -> tuple[bytes, bool]:
+    """Return what came, and whether there was no time for all of it."""
+    head, is_cut = bytearray(), True
     with suppress(TimeoutError):
         async with asyncio.timeout(_READING):
             async for data in answer.response.aiter_raw():
                 head += data
                 if len(head) >= count:
                     break
-    return bytes(head[:count])
+        is_cut = False
+    return bytes(head[:count]), is_cut

@@ -5,7 +5,6 @@ What these say is enough to know whether anything here runs it, before gigabytes
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
@@ -14,7 +13,7 @@ from tempfile import TemporaryDirectory
 from localai.store.artifact import Artifact, RemoteFile
 from localai.store.download import Downloader
 from localai.store.errors import Cancelled
-from localai.store.glance import glance
+from localai.store.glance import Glance, glance
 
 Check = Callable[[Path], None]
 """Refuses a model by raising; what it cannot tell yet it lets pass."""
@@ -34,37 +33,52 @@ def look_ahead(
     check: Check,
     cancel: threading.Event,
 ) -> None:
-    """Call `check` with the model as its first bytes show it, if enough of it is `missing`.
+    """Call `check` with the model as its first bytes show it, if it or enough is `missing`.
 
-    The weights are empty there, and as long as they will be. Raises what `check` raises.
+    The weights are empty there, and as long as they will be. Where the other side does not give
+    all first bytes nothing is checked: half a model looks like another kind of model. Raises what
+    `check` raises.
     """
     sizes = [file.size for file in missing]
     files = [file for file in artifact.files if file.kind != "projector"]
     is_large = None in sizes or sum(size or 0 for size in sizes) > _WORTH
-    if not is_large or any(file.archive for file in files):
+    # What a folder is its few texts tell, however small its weights are.
+    is_worth_it = is_large or (bool(sizes) and not artifact.model)
+    if not is_worth_it or any(file.archive for file in files):
         return
     with TemporaryDirectory(prefix="localai-") as place:
         folder = Path(place, PurePosixPath(artifact.folder).name)
         for file in files:
             if cancel.is_set():
                 raise Cancelled(f"Fetching {artifact.reference} was cancelled.")
-            _put(file, folder / file.path, artifact.model, downloader, cancel)
+            if not _put(file, folder / file.path, artifact.model, downloader, cancel):
+                return
         check(folder / artifact.model)
 
 
 def _put(
     file: RemoteFile, target: Path, main: str, downloader: Downloader, cancel: threading.Event
-) -> None:
-    """Put the file there whole, or its beginning, or an empty one of its name."""
-    is_text = target.suffix == ".json" and file.size is not None and file.size <= _LARGEST_TEXT
-    if is_text:
+) -> bool:
+    """Put the file there whole, or as its beginning and a hole; False where too little came."""
+    if target.suffix == ".json" and file.size is not None and file.size <= _LARGEST_TEXT:
         downloader.fetch(file, target, cancel=cancel)
-        return
+        return True
+    count = _head_of(file, main)
+    seen = glance(file, count, cancel) if count else Glance(b"", file.size, None, is_short=False)
+    if seen is None or seen.is_short:
+        return False
     target.parent.mkdir(parents=True, exist_ok=True)
-    count = _NUMBERS_HEAD if target.name == "model.bin" else _HEAD if file.path == main else 0
-    seen = glance(file, count) if count else None
-    size = file.size if seen is None else seen.size
     with target.open("wb") as output:
-        if seen is not None:
-            output.write(seen.head)
-            os.truncate(output.fileno(), max(size or 0, len(seen.head)))
+        output.write(seen.head)
+        output.truncate(max(seen.size or 0, len(seen.head)))
+    return True
+
+
+def _head_of(file: RemoteFile, main: str) -> int:
+    """Return how many of the file's first bytes tell something."""
+    path = PurePosixPath(file.path)
+    if path.suffix == ".json" and file.size is None:  # most are short enough to come whole
+        return _LARGEST_TEXT
+    if path.name == "model.bin":
+        return _NUMBERS_HEAD
+    return _HEAD if file.path == main else 0

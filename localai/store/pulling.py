@@ -15,7 +15,13 @@ from localai.errors import RequestError
 from localai.file_locks import try_lock
 from localai.store.artifact import Artifact, RemoteFile
 from localai.store.download import Downloader
-from localai.store.errors import Cancelled, InvalidReference, StoreError, UnreadableArtifact
+from localai.store.errors import (
+    Cancelled,
+    InvalidReference,
+    Overtaken,
+    StoreError,
+    UnreadableArtifact,
+)
 from localai.store.gguf_files import is_gguf, is_projector
 from localai.store.glance import glance
 from localai.store.hashing import sha256_of
@@ -69,12 +75,18 @@ class Pull:
         """Return all files, each whole and verified; the first failure ends the others."""
         files = [replace(file, trusted=self._choices.trust) for file in self._artifact.files]
         self._check_space(files)
-        if self._choices.check is not None:
+        if self._choices.check is not None and not self._has_begun(files):
             missing = [file for file in files if not self._is_near(file)]
             look_ahead(self._artifact, missing, self._downloader, self._choices.check, self._stop)
-        obtained = self._obtain_all(files)
         archives = [file for file in files if file.archive]
-        return obtained + (self._unpack_all(archives) if archives else [])
+        try:
+            obtained = self._obtain_all(files)
+            return obtained + (self._unpack_all(archives) if archives else [])
+        except FileNotFoundError as error:
+            reference = self._artifact.reference
+            raise Overtaken(
+                f"{error.filename} was removed while {reference} was fetched: pull again."
+            ) from error
 
     def _obtain_all(self, files: Iterable[RemoteFile]) -> list[StoredFile]:
         with ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="pull") as pool:
@@ -104,6 +116,16 @@ class Pull:
     def _is_near(self, file: RemoteFile) -> bool:
         here = (self._folder / file.path).exists() and not self._choices.force
         return here or next(self._copies(file), None) is not None
+
+    def _has_begun(self, files: Iterable[RemoteFile]) -> bool:
+        """Tell whether weights are here, at least a part: they were looked at before they came."""
+        main = self._artifact.model
+        weights = [one for one in files if one.path == main or (not main and one.kind == "model")]
+        return any(
+            bytes_there(self._folder / file.path, file) > 0
+            or ((self._folder / file.path).exists() and not self._choices.force)
+            for file in weights
+        )
 
     def _copies(self, file: RemoteFile) -> Iterator[Path]:
         if self._choices.force and not file.url.startswith("file:"):
@@ -137,7 +159,9 @@ class Pull:
         if file.sha256 or file.git_oid or noted.version is None:
             return False
         try:
-            seen, why = glance(file, 1), f"{file.source} does not answer."
+            seen, why = glance(file, 1, self._stop), f"{file.source} does not answer."
+        except Cancelled:
+            raise
         except (StoreError, RequestError) as error:
             seen, why = None, error.message
         if seen is None:  # what is here has to do

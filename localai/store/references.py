@@ -18,12 +18,16 @@ DOCKER_HOST = "docker.io"
 MODEL_SUFFIXES = (".gguf", ".safetensors", ".onnx", ".ggml", ".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _HUB_HOSTS = ("huggingface.co", "hf.co", "www.huggingface.co")
 _OLLAMA_HOSTS = ("ollama.com", "www.ollama.com", "registry.ollama.com", "registry.ollama.ai")
+_OLLAMA_PAGES = ("ollama.com", "www.ollama.com")
 _IMAGE_HOSTS = ("docker.io", "ghcr.io", "quay.io", "mcr.microsoft.com", "gcr.io", "rlcr.io")
 _LONGEST = 2000
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _REPO = re.compile(rf"{_NAME}/{_NAME}")
 _QUANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_GGUF_QUANT = re.compile(
+    r"(?:UD-)?I?Q\d(?:_[0-9A-Z]+)*|TQ\d_\d|MXFP4(?:_MOE)?|NVFP4|B?F16|F32", re.IGNORECASE
+)
 _REPO_AND_QUANT = re.compile(rf"{_NAME}/{_NAME}:{_QUANT.pattern}")
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
@@ -221,7 +225,12 @@ def _hub(rest: str, text: str) -> HubReference:
         check_relative_path(file)
     if file and quant:
         raise _invalid(text, "it names a file and a quantisation: leave one of them out")
-    return HubReference(repo, file or None, quant or None, revision)
+    return HubReference(repo, file or None, _one_case(quant) or None, revision)
+
+
+def _one_case(quant: str) -> str:
+    """Return the one case of a quantisation, or of a pipeline's variant: both are found in any."""
+    return quant.upper() if _GGUF_QUANT.fullmatch(quant) else quant.lower()
 
 
 def _cut_revision(rest: str, text: str) -> tuple[str, str]:
@@ -292,6 +301,8 @@ def _web(text: str) -> Reference:
         raise _invalid(text, "it names no host")
     if parts.hostname in _HUB_HOSTS and (found := _hub_page(parts.path, text)):
         return found
+    if parts.hostname in _OLLAMA_PAGES and (model := parts.path.strip("/")):
+        return _ollama(f"{OLLAMA_HOST}/{model}" if "/" in model else model, text)
     return UrlReference(text)
 
 

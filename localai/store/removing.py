@@ -52,23 +52,26 @@ def remove_files(store: Path, files: Iterable[StoredFile], given: Collection[Pat
 
 @contextmanager
 def unused(
-    model: StoredModel,
+    names: str,
     paths: Sequence[Path],
     users: Callable[[Iterable[Path]], list[User]],
 ) -> Iterator[None]:
-    """Keep workers from beginning with `paths` meanwhile; raises InUse when one uses them."""
+    """Keep workers from beginning with `paths` meanwhile; raises InUse when one uses them.
+
+    `names` say what they are files of.
+    """
     with claimed(paths) as held:
         found = users(paths)
         if held or found:
-            raise _in_use(model, found)
+            raise _in_use(names, found)
         yield
 
 
-def _in_use(model: StoredModel, users: Sequence[User]) -> InUse:
+def _in_use(names: str, users: Sequence[User]) -> InUse:
     named = ", ".join(f"{user.name} ({user.pid})" for user in users[:3])
     who = named or "a process of another user or another container, which has it loaded"
     return InUse(
-        f"{model.reference} is in use by {who}: stop it (`localai stop NAME`) and try again, or "
+        f"{names} is in use by {who}: stop it (`localai stop NAME`) and try again, or "
         "remove it all the same with --force.",
         details={"pids": [user.pid for user in users]},
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
+from localai.network.leaving import Left, answer_unless_left
 from localai.network.reach import ANYWHERE, Reach
 from localai.store.artifact import Artifact
-from localai.store.errors import InvalidReference, NotInRegistry
+from localai.store.errors import Cancelled, InvalidReference, NotInRegistry
 from localai.store.references import (
     HubReference,
     NameReference,
@@ -17,12 +19,22 @@ from localai.store.references import (
 )
 
 
-def resolve(reference: Reference, reach: Reach = ANYWHERE, projector: bool = True) -> Artifact:
+def resolve(
+    reference: Reference,
+    reach: Reach = ANYWHERE,
+    projector: bool = True,
+    cancel: threading.Event | None = None,
+) -> Artifact:
     """Return what is to be fetched for `reference`, within `reach`; the other side is asked.
 
-    A GGUF file of the hub comes with its `projector`, if its repository has one.
+    A GGUF file of the hub comes with its `projector`, if its repository has one. Raises Cancelled
+    as soon as `cancel` is set, however silent the other side is.
     """
-    return within(_resolve(reference, reach, projector), reach)
+    try:
+        found = answer_unless_left(lambda: _resolve(reference, reach, projector, cancel), cancel)
+    except Left:
+        raise Cancelled(f"Asking for {reference} was cancelled.") from None
+    return within(found, reach)
 
 
 def within(artifact: Artifact, reach: Reach) -> Artifact:
@@ -36,20 +48,22 @@ def within(artifact: Artifact, reach: Reach) -> Artifact:
     return replace(artifact, files=files)
 
 
-def _resolve(reference: Reference, reach: Reach, projector: bool) -> Artifact:
+def _resolve(
+    reference: Reference, reach: Reach, projector: bool, cancel: threading.Event | None
+) -> Artifact:
     match reference:
         case HubReference():
             from localai.store.transports import hub
 
-            return hub.resolve(reference, projector)
+            return hub.resolve(reference, projector, cancel)
         case OllamaReference():
             from localai.store.transports import ollama
 
-            return ollama.resolve(reference, reach)
+            return ollama.resolve(reference, reach, cancel)
         case OciReference():
             from localai.store.transports import oci
 
-            return oci.resolve(reference, reach)
+            return oci.resolve(reference, reach, cancel)
         case UrlReference():
             from localai.store.transports import url
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from localai import __version__
 from localai.network.asking import BUSY, asked_to_wait
+from localai.network.leaving import begin
 from localai.store.artifact import RemoteFile
 from localai.store.errors import AccessRefused, FetchFailed, NotInRegistry, WrongFile, gated
 from localai.store.ranges import Span
@@ -97,7 +98,8 @@ class Source:
             response = await self._follow(self._file.url, wanted)
         if response.status_code == 401 and self._file.renew is not None:
             await response.aclose()
-            self._headers = dict(await asyncio.to_thread(self._file.renew))
+            # Who leaves does not wait for a registry that is silent.
+            self._headers = dict(await asyncio.wrap_future(begin(self._file.renew)))
             response = await self._follow(self._file.url, wanted)
         return response
 

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,8 @@ from localai.store.errors import (
     FetchFailed,
     InvalidReference,
     NotInRegistry,
-    StoreError,
+    Offline,
+    Overtaken,
     UnreadableRecord,
 )
 from localai.store.hashing import sha256_of
@@ -36,6 +37,7 @@ from localai.store.packing import (
     unpack_files,
 )
 from localai.store.partial import wrong_hash
+from localai.store.places import place_of
 from localai.store.preview import Check
 from localai.store.progress import Progress, Report, ignore
 from localai.store.pulling import Choices, Pull, expecting, has_size, main_path
@@ -53,7 +55,7 @@ from localai.store.removing import Removed, given_to_cache, remove_files, unused
 from localai.store.resolving import resolve, within
 from localai.store.shortnames import spelled_out
 from localai.store.transports import local
-from localai.store.underway import noted
+from localai.store.underway import noted, notes
 
 _LOG = logging.getLogger("localai.store")
 
@@ -71,7 +73,7 @@ class Store:
         public_only: bool = False,
     ) -> None:
         """With `public_only` it fetches from the public internet and the operator's hub alone."""
-        self.folder = folder.absolute()
+        self.folder = folder.resolve()
         self.records = Records(self.folder)
         self._downloader = downloader or shared_downloader()
         self._users = users
@@ -109,7 +111,7 @@ class Store:
         reference = self.reference(text)
         if isinstance(reference, FileReference | PackageReference):
             return self._in_place(reference, trust, sha256, progress, cancel)
-        artifact = self._resolved(reference, sha256, force, projector)
+        artifact = self._resolved(reference, sha256, force, projector, cancel)
         if isinstance(artifact, StoredModel):
             progress(Progress(artifact.model.name, "linked", artifact.size, artifact.size))
             return artifact
@@ -142,7 +144,7 @@ class Store:
 
     def owner_of(self, path: Path) -> StoredModel | None:
         """Return the model that a file or folder of the store belongs to."""
-        found = path.absolute()
+        found = place_of(path)
         for model in self.list():
             files = {self.folder / file.path for file in model.files}
             if found in files or found in {model.model, model.folder}:
@@ -156,23 +158,20 @@ class Store:
         UnreadableRecord when nobody knows what other models need.
         """
         with self.lock():
-            models = self.records.all_of_them()
             model = self._find_record(text)
             if model is None:
                 raise self._unknown(text)
-            needed = {
-                file.path
-                for one in models
-                if one.reference != model.reference
-                for file in one.files
-            }
-            gone = [file for file in model.files if file.path not in needed]
-            paths = [self.folder / file.path for file in gone]
-            with nullcontext() if force else unused(model, paths, self._users):
-                self.records.remove(model.reference)
-                removed = remove_files(self.folder, gone, given_to_cache(models))
-            kept = tuple(file.path for file in model.files if file.path in needed)
-            return replace(removed, kept=kept)
+            return self._remove([model], force)
+
+    def remove_all(self, references: Iterable[str], force: bool = False) -> Removed:
+        """Remove models with what they alone need; where one is in use none, unless `force`d.
+
+        One that another process has removed meanwhile is passed over. Raises InUse and
+        UnreadableRecord.
+        """
+        with self.lock():
+            found = (self.records.get(reference) for reference in references)
+            return self._remove([model for model in found if model is not None], force)
 
     def prune(self, wanted: Pruning = Pruning()) -> Pruned:  # noqa: B008 - it is frozen
         """Remove what no model needs and nobody has touched for a while.
@@ -186,7 +185,10 @@ class Store:
 
     def usage(self) -> Usage:
         """Return how much room everything takes."""
-        return usage(self.folder, self.records.all())
+        # Pulls make, look at and remove their notes under the same lock.
+        with self._lock_to_look():
+            pulls = notes(self.folder)
+        return usage(self.folder, self.records.all(), pulls)
 
     def export(self, model: StoredModel, target: Path, card: str = "") -> int:
         """Write a model and its card's text to one tar, and return how large it is.
@@ -227,12 +229,13 @@ class Store:
                     self._remove_replaced(before, packed.model)
         return packed
 
-    def note_card(self, model: StoredModel, card: str) -> None:
-        """Note that a card uses the model."""
+    def note_card(self, model: StoredModel, card: Path) -> None:
+        """Note that a card uses the model: by its file, as other folders may have one so called."""
         if model.files:
             with self.lock():
                 # What was said at this pull alone stays out of the record.
-                self.records.with_cards(self.records.get(model.reference) or model, card)
+                noted = self.records.get(model.reference) or model
+                self.records.with_cards(noted, str(place_of(card)))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -244,6 +247,15 @@ class Store:
             yield
         finally:
             os.close(descriptor)
+
+    @contextmanager
+    def _lock_to_look(self) -> Iterator[None]:
+        """Lock where this user may: who may not write here cannot disturb those who do."""
+        if not os.access(self.folder / LOCK, os.W_OK):
+            yield  # nor has anybody pulled into a store without that file
+            return
+        with self.lock():
+            yield
 
     # --- finding ---
 
@@ -259,19 +271,27 @@ class Store:
         return None
 
     def _resolved(
-        self, reference: Reference, sha256: str | None, force: bool, projector: bool
+        self,
+        reference: Reference,
+        sha256: str | None,
+        force: bool,
+        projector: bool,
+        cancel: threading.Event | None,
     ) -> Artifact | StoredModel:
         """Ask the source for the files; where nobody can, what is here has to do."""
         before = self.records.get(str(reference))
         if before is not None and before.path_of("projector", self.folder):
             projector = True  # whoever wanted it may use it
         try:
-            return expecting(resolve(reference, self._reach, projector), sha256)
+            return expecting(resolve(reference, self._reach, projector, cancel), sha256)
         except FetchFailed as failure:
             known = None if force else self._known(reference, sha256)
             if known is None:
                 raise
-            note = f"{failure.message} The version that is here is taken."
+            # That it is not where the hub's own cache is does not count: it is in the store.
+            is_offline = isinstance(failure, Offline)
+            reason = "HF_HUB_OFFLINE forbids to ask the hub." if is_offline else failure.message
+            note = f"{reason} The version that is here is taken."
             return replace(known, notes=(*known.notes, note))
 
     def _known(self, reference: Reference, sha256: str | None) -> StoredModel | Artifact | None:
@@ -311,6 +331,25 @@ class Store:
     def _unknown(self, text: str) -> NotInRegistry:
         return NotInRegistry(f"There is no model '{text}' in the store: see `localai list`.")
 
+    # --- removing ---
+
+    def _remove(self, models: Sequence[StoredModel], force: bool) -> Removed:
+        """Forget models, and remove the files that only they need; the lock has to be held."""
+        all_models = self.records.all_of_them()
+        references = {model.reference for model in models}
+        needed = {
+            file.path for one in all_models if one.reference not in references for file in one.files
+        }
+        own = {file.path: file for model in models for file in model.files}
+        gone = [file for path, file in own.items() if path not in needed]
+        paths = [self.folder / file.path for file in gone]
+        names = ("One of " if len(references) > 1 else "") + ", ".join(sorted(references))
+        with nullcontext() if force else unused(names, paths, self._users):
+            for reference in references:
+                self.records.remove(reference)
+            removed = remove_files(self.folder, gone, given_to_cache(all_models))
+        return replace(removed, kept=tuple(path for path in own if path in needed))
+
     # --- pulling ---
 
     def _in_place(
@@ -338,9 +377,7 @@ class Store:
         with self.lock():
             unique = {file.path: file for file in files}  # a later layer replaces a file
             if gone := [path for path in unique if not (self.folder / path).exists()]:
-                raise StoreError(
-                    f"{gone[0]} was removed while {reference} was fetched: pull again."
-                )
+                raise Overtaken(f"{gone[0]} was removed while {reference} was fetched: pull again.")
             before = self.records.get(reference)
             model = StoredModel(
                 reference=reference,

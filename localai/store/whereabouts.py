@@ -33,7 +33,7 @@ class Locator:
     """Finds models by what a card calls them."""
 
     def __init__(self, folder: Path, named: Named) -> None:
-        self._records = Records(folder.absolute())
+        self._records = Records(folder.resolve())
         self._named = named
         self._told: str | None = None
 

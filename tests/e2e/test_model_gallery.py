@@ -482,3 +482,33 @@ def test_a_card_that_cannot_be_removed_stays(gateway: RunningGateway) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "cannot_write")
     assert path.exists()
     assert "Traceback" not in gateway.log()
+
+
+def test_a_model_that_is_fetched_without_a_name_is_deleted_for_good(
+    gateway: RunningGateway, web: FileServer
+) -> None:
+    gateway.add_card("small", f"name: small\nbackend: llama_cpp\nmodel: hf://{REPO}/{FILE}\n")
+    eventually(lambda: gateway.http.get("/v1/models/small").status_code == 200)
+    web.always = Fault(pause_at=1 << 16)
+    body = {"url": f"hf://{REPO}", "force": True}
+    status = gateway.http.post("/models/apply", json=body).json()["status"]
+    eventually(lambda: gateway.http.get(status).json()["current_bytes"], LONG)
+    assert gateway.http.post("/models/delete/small").status_code == 200
+    web.always = None
+    web.go_on.set()
+    eventually(lambda: gateway.http.get(status).json()["processed"], LONG)
+    assert gateway.http.get(status).json()["state"] == "cancelled"
+    assert not list(gateway.models.rglob("small.yaml"))
+
+
+def test_two_gateways_share(gateway: RunningGateway, tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    other = RunningGateway(tmp_path / "b", store=gateway.store)
+    other.environ = gateway.environ
+    with other:
+        for one in (gateway, other):
+            assert apply(one, url=f"hf://{REPO}")["state"] == "done"
+        assert gateway.http.post("/models/delete/small").json()["freed_bytes"] == 0
+        assert answer_of(other, "small") == "Paris."
+        assert other.http.post("/models/delete/small").json()["freed_bytes"] == len(CONTENT)
+    assert not list(gateway.store.rglob("*.gguf"))

@@ -57,3 +57,13 @@ def test_a_model_comes_in_the_background_and_only_once(
     with gateway_at(tmp_path, hub, **{variable: f"hf://{REPO}"}) as again:
         assert [one["id"] for one in jobs(again)] == [job["id"]]
         assert f"hf://{REPO} is here already" in again.log()
+
+
+def test_what_cannot_come_without_a_network_is_named(tmp_path: Path, hub: Hub) -> None:
+    variables = {"HF_HUB_OFFLINE": "1", "LOCALAI_PRELOAD": "qwen3-0.6b"}
+    with gateway_at(tmp_path, hub, **variables) as gateway:
+        eventually(lambda: jobs(gateway)[0]["state"] == "failed", LONG)
+        ready = gateway.http.get("/ready?full=1")
+        assert ready.status_code == 503
+        assert "HF_HUB_OFFLINE" in ready.json()["failed"]["qwen3-0.6b"]
+        assert "the model 'qwen3-0.6b' is not installed and not answered" in gateway.log()

@@ -17,6 +17,7 @@ from localai.settings import (
     builtin_backends_folder,
     builtin_cards_folder,
     catalog_folders,
+    check_folders,
     default_models_folder,
     displayed_default,
     ensure_folders,
@@ -238,3 +239,16 @@ def test_a_socket_is_a_path_or_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert load_settings(config(tmp_path, "socket: s\n")).socket == tmp_path / "s"
     monkeypatch.setenv("LOCALAI_SOCKET", "")
     assert load_settings().socket is None
+
+
+def test_a_model_in_the_place_of_the_folder_is_hinted_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for value in ("qwen3-4b", "hf://org/repo"):
+        monkeypatch.setenv("LOCALAI_MODELS", value)
+        with pytest.raises(ConfigError, match="are named in LOCALAI_PRELOAD"):
+            check_folders(load_settings())
+    monkeypatch.setenv("LOCALAI_MODELS", "./models")
+    with pytest.raises(ConfigError, match=r"with --models$"):
+        check_folders(load_settings())

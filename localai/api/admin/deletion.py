@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import time
 from pathlib import Path
 
 from localai.api.gateway import Gateway
@@ -10,8 +13,10 @@ from localai.cards.resolved import ResolvedCard
 from localai.gallery.orders import model_of
 from localai.store.errors import CannotWrite
 
-_PATIENCE = 30.0
-"""Seconds that a job may take to end after it was cancelled."""
+_log = logging.getLogger(__name__)
+_PATIENCE = 3.0
+"""Seconds that all jobs of a model may take to end; a cancelled one writes no card afterwards."""
+_HIDDEN = ".{}.deleted"
 
 
 async def delete(gateway: Gateway, card: ResolvedCard) -> int:
@@ -28,7 +33,7 @@ async def delete(gateway: Gateway, card: ResolvedCard) -> int:
         others = gateway.catalog.cards()
         freed = await asyncio.to_thread(gateway.orders.free, card, others)
     except BaseException as error:
-        hidden.rename(card.path)
+        _show(hidden, card.path)
         gateway.catalog.refresh()
         if isinstance(error, OSError):
             raise _not_deleted(card, error) from error
@@ -37,11 +42,35 @@ async def delete(gateway: Gateway, card: ResolvedCard) -> int:
     return freed
 
 
+def put_back(models: Path) -> None:
+    """Show the cards again whose deletion did not come to its end, as the gateway was killed."""
+    for hidden in sorted(models.rglob(_HIDDEN.format("*"))):
+        if hidden.is_file():
+            name = hidden.name.removeprefix(".").removesuffix(".deleted")
+            _show(hidden, hidden.with_name(name))
+            _log.warning("the deletion of %s was cut off: delete it again", hidden.with_name(name))
+
+
 def _hide(card: ResolvedCard) -> Path:
     try:
-        return card.path.rename(card.path.with_name(f".{card.path.name}.deleted"))
+        return card.path.rename(card.path.with_name(_HIDDEN.format(card.path.name)))
     except OSError as error:
         raise _not_deleted(card, error) from error
+
+
+def _show(hidden: Path, path: Path) -> None:
+    """Give a hidden card its name back, unless another card was written there meanwhile."""
+    try:
+        os.link(hidden, path)
+    except FileExistsError:
+        _log.warning("%s was written anew meanwhile: the card before it is gone", path)
+    except OSError as error:
+        if path.exists():
+            _log.warning("%s was written anew meanwhile: the card before it is gone", path)
+        else:  # a disk without links
+            _log.debug("%s cannot be linked (%s), so it is renamed", hidden, error)
+            hidden.rename(path)
+    hidden.unlink(missing_ok=True)
 
 
 def _not_deleted(card: ResolvedCard, error: OSError) -> CannotWrite:
@@ -52,7 +81,9 @@ def _not_deleted(card: ResolvedCard, error: OSError) -> CannotWrite:
 
 
 def _end_jobs(gateway: Gateway, card: ResolvedCard) -> None:
-    for job in gateway.jobs.list():
-        if job.can_be_cancelled and model_of(job.order) == card.name:
-            gateway.jobs.cancel(job.id)
-            gateway.jobs.wait(job.id, _PATIENCE)
+    """Cancel what brings the model; one whose server is slow to answer ends a little later."""
+    found = (job for job in gateway.jobs.list() if model_of(job.order) == card.name)
+    cancelled = [gateway.jobs.cancel(job.id) for job in found if job.can_be_cancelled]
+    until = time.monotonic() + _PATIENCE
+    for job in cancelled:
+        gateway.jobs.wait(job.id, max(0.0, until - time.monotonic()))

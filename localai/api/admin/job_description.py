@@ -9,6 +9,8 @@ from localai.gallery.concealing import all_concealed, concealed
 from localai.gallery.job import Job
 from localai.gallery.orders import model_of
 
+_WHY = "others are fetched first, and what callers ask for before what the profile has"
+
 
 def describe_job(job: Job) -> dict[str, Any]:
     """Return a job as answers show it."""
@@ -59,6 +61,8 @@ def _message(job: Job) -> str:
         done, total = job.files[job.file]
         whole = "unknown" if total is None else shown_bytes(total)
         return f"processing file: {job.file}. Total: {whole}. Current: {shown_bytes(done)}"
+    if job.state == "waiting":
+        return f"waiting: {_WHY}"
     return job.state if job.state != "running" else _processing(job)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,14 +55,16 @@ class Entry:
     git_oid: str | None
 
 
-def resolve(reference: HubReference, projector: bool = True) -> Artifact:
+def resolve(
+    reference: HubReference, projector: bool = True, cancel: threading.Event | None = None
+) -> Artifact:
     """Return the files of the repository that make the model, with its `projector` if it has one.
 
-    Of a pipeline its index is read first.
+    Of a pipeline its index is read first. Once `cancel` is set nothing further is asked.
     """
     if is_offline():
         return _resolve_offline(reference, projector)
-    commit, entries = _listing(reference)
+    commit, entries = _listing(reference, cancel)
     headers = _headers()
     paths, model = choose_files(
         list(entries),
@@ -69,7 +72,7 @@ def resolve(reference: HubReference, projector: bool = True) -> Artifact:
         reference.quant,
         reference.repo,
         projector=projector,
-        parts=_parts(reference, commit, entries, headers),
+        parts=_parts(reference, commit, entries, headers, cancel),
     )
     files = tuple(_remote(reference, commit, entries[path], model, headers) for path in paths)
     return Artifact(reference, folder_of(reference), files, model, revision=commit)
@@ -87,8 +90,10 @@ def endpoint() -> str:
     return given.rstrip("/")
 
 
-def _listing(reference: HubReference) -> tuple[str, dict[str, Entry]]:
-    info = _ask(reference)
+def _listing(
+    reference: HubReference, cancel: threading.Event | None
+) -> tuple[str, dict[str, Entry]]:
+    info = _ask(reference, cancel)
     entries = [_entry(sibling) for sibling in info.siblings or ()]
     if info.sha is None or not entries:
         raise NotInRegistry(f"{reference.repo} is empty on {endpoint()}.")
@@ -96,7 +101,11 @@ def _listing(reference: HubReference) -> tuple[str, dict[str, Entry]]:
 
 
 def _parts(
-    reference: HubReference, commit: str, entries: Mapping[str, Entry], headers: Mapping[str, str]
+    reference: HubReference,
+    commit: str,
+    entries: Mapping[str, Entry],
+    headers: Mapping[str, str],
+    cancel: threading.Event | None,
 ) -> list[str] | None:
     """Return the folders that a pipeline's index names, None where there is no pipeline."""
     entry = entries.get(INDEX)
@@ -107,11 +116,12 @@ def _parts(
         return parts_named(found.read_bytes(), reference.repo)
     with TemporaryDirectory(prefix="localai-") as folder:
         target = Path(folder, INDEX)
-        shared_downloader().fetch(_remote(reference, commit, entry, "", headers), target)
+        index = _remote(reference, commit, entry, "", headers)
+        shared_downloader().fetch(index, target, cancel=cancel)
         return parts_named(target.read_bytes(), reference.repo)
 
 
-def _ask(reference: HubReference) -> Any:
+def _ask(reference: HubReference, cancel: threading.Event | None) -> Any:
     import httpx2
     from huggingface_hub import HfApi
     from huggingface_hub import errors as hub
@@ -122,7 +132,8 @@ def _ask(reference: HubReference) -> Any:
         return ask_patiently(
             lambda: api.model_info(
                 reference.repo, revision=revision, files_metadata=True, timeout=_TIMEOUT
-            )
+            ),
+            cancel=cancel,
         )
     except hub.GatedRepoError as error:
         raise AccessRefused(gated(f"{endpoint()}/{reference.repo}")) from error

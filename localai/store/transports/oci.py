@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
@@ -39,12 +40,14 @@ _DOCKER_FILES: Mapping[str, tuple[str, Kind]] = {
 }
 
 
-def resolve(reference: OciReference, reach: Reach = ANYWHERE) -> Artifact:
-    """Return the files of the artifact or image, asked for within `reach`.
+def resolve(
+    reference: OciReference, reach: Reach = ANYWHERE, cancel: threading.Event | None = None
+) -> Artifact:
+    """Return the files of the artifact or image, asked for within `reach` until `cancel` is set.
 
     Raises UnreadableArtifact for kinds that are not read here.
     """
-    repository = Repository(reference.host, reference.repository, reach)
+    repository = Repository(reference.host, reference.repository, reach, cancel)
     data, digest = repository.manifest(reference.digest or reference.tag)
     if "manifests" in data:
         data, digest = repository.manifest(choose_of_index(data, str(reference)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -37,13 +38,16 @@ _INSTEAD = {
 }
 
 
-def resolve(reference: OllamaReference, reach: Reach = ANYWHERE) -> Artifact:
+def resolve(
+    reference: OllamaReference, reach: Reach = ANYWHERE, cancel: threading.Event | None = None
+) -> Artifact:
     """Return the layers that make the model, under names that say what they are.
 
-    The registry is asked within `reach`. Where it does not answer, what Ollama has on this machine
-    counts.
+    The registry is asked within `reach`, until `cancel` is set. Where it does not answer, what
+    Ollama has on this machine counts.
     """
-    repository = Repository(reference.host, f"{reference.namespace}/{reference.model}", reach)
+    name = f"{reference.namespace}/{reference.model}"
+    repository = Repository(reference.host, name, reach, cancel)
     read_blob: Callable[[str], bytes] = repository.small_blob
     notes: tuple[str, ...] = ()
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -48,12 +49,22 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Repository:
-    """One repository of a registry, asked within `reach`: for its tokens and blobs too."""
+    """One repository of a registry, asked within `reach`: for its tokens and blobs too.
 
-    def __init__(self, host: str, name: str, reach: Reach = ANYWHERE) -> None:
+    Once `cancel` is set it is asked no more, except for fresh headers.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        name: str,
+        reach: Reach = ANYWHERE,
+        cancel: threading.Event | None = None,
+    ) -> None:
         self.host = host
         self.name = name
         self._reach = reach
+        self._cancel = cancel
         self._base = f"{_address(host, name, reach)}/v2/{name}"
         self._headers: dict[str, str] = {}
 
@@ -88,6 +99,7 @@ class Repository:
     def renew(self) -> Mapping[str, str]:
         """Return fresh headers: tokens of registries live for minutes only."""
         self._headers = {}
+        self._cancel = None  # others may share the download, who still want it
         with self._asking() as client:
             answer = self._ask(client, f"{self._base}/tags/list?n=1")
             if answer.status_code == 401:
@@ -124,7 +136,7 @@ class Repository:
             raise FetchFailed(f"{self.host} cannot be asked for {self.name}: {reason}.") from error
 
     def _ask(self, client: httpx2.Client, url: str) -> httpx2.Response:
-        return ask_patiently(lambda: self._ask_once(client, url))
+        return ask_patiently(lambda: self._ask_once(client, url), cancel=self._cancel)
 
     def _ask_once(self, client: httpx2.Client, url: str) -> httpx2.Response:
         """Get a small answer; what is sent to the registry does not follow to another host."""
@@ -174,7 +186,7 @@ class Repository:
             with client.stream("GET", realm, params=params, headers=headers) as answer:
                 return _limited(answer, realm)
 
-        answer = ask_patiently(ask)
+        answer = ask_patiently(ask, cancel=self._cancel)
         body = _json(answer.content, realm) if answer.status_code == 200 else {}
         token = body.get("token") or body.get("access_token")
         if not isinstance(token, str):

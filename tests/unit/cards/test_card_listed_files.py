@@ -13,9 +13,9 @@ from localai.cards.model_files import (
     resolve_model_path,
     resolve_option_paths,
 )
-from localai.cards.reading import read_card
 from localai.cards.resolved import Meaning, ResolvedCard
 from tests.unit.cards.importers.checking import BACKENDS
+from tests.unit.cards.read_cards import read_card
 from tests.unit.cards.samples import write_card
 
 MODEL, EYES = "https://example.org/a/q4.gguf", "hf://org/repo/eyes.gguf"

@@ -11,9 +11,9 @@ from localai.cards.model_files import (
     resolve_model_path,
     safe_model_path,
 )
-from localai.cards.reading import read_card
 from localai.cards.resolved import Meaning, ResolvedCard
 from localai.errors import LoadFailed
+from tests.unit.cards.read_cards import read_card
 from tests.unit.cards.samples import backends, write_card
 
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from localai.cards.reading import check_card, read_card
+from localai.cards.reading import check_card
 from localai.cards.resolved import ResolvedCard
 from localai.errors import CardError
 from localai.protocol.capabilities import Capability
 from localai.protocol.manifest import read_manifests
 from localai.settings import builtin_backends_folder
+from tests.unit.cards.read_cards import read_card
 from tests.unit.cards.samples import backends, write_card
 
 

@@ -47,7 +47,7 @@ def test_a_relative_path_may_name_the_same_model(target: Path) -> None:
 def test_another_card_is_refused_and_stays(target: Path, there: str) -> None:
     target.parent.mkdir()
     target.write_bytes(there.encode("latin-1"))
-    with pytest.raises(CardError, match="--force") as refused:
+    with pytest.raises(CardError, match="rename or remove it") as refused:
         write_card(target, CARD)
     assert str(target) in refused.value.message
     assert target.read_bytes() == there.encode("latin-1")

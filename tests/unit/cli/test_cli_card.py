@@ -119,3 +119,41 @@ def test_more_backends_can_be_named_when_cards_are_checked(
     assert localai("card", "check", str(card), "--backends", str(backend.parent)).code == 0
     assert localai("card", "check", str(card), "--config", str(config)).code == 0
     assert "another" in localai("card", "schema", "--config", str(config)).out
+
+
+def test_a_model_that_is_fetched_later_is_no_mistake(
+    tmp_path: Path, localai: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCALAI_STORE", str(tmp_path / "store"))
+    card = write(tmp_path / "a.yaml", "name: a\nbackend: files\nmodel: hf://org/a\n")
+
+    assert localai("card", "check", str(card)) == (
+        0, f"{card}: ok (a); not fetched yet: hf://org/a\n", "",
+    )  # fmt: skip
+
+
+def test_a_file_that_an_option_names_is_looked_for(
+    tmp_path: Path, localai: Callable[..., Ended]
+) -> None:
+    options = "options:\n  mmproj: none.gguf\n"
+    card = write(tmp_path / "a.yaml", f"name: a\nbackend: llama_cpp\nmodel: m.gguf\n{options}")
+    write(tmp_path / "m.gguf", "x")
+    ended = localai("card", "check", str(card))
+
+    assert ended.code == 1
+    assert ended.out.startswith(f"{card}:4: ")
+    assert str(tmp_path / "none.gguf") in ended.out
+
+
+def test_what_is_not_fetched_yet_hides_no_mistake(
+    tmp_path: Path, localai: Callable[..., Ended]
+) -> None:
+    text = "name: a\nbackend: llama_cpp\nmodel: hf://org/repo/m.gguf\n"
+    card = write(tmp_path / "a.yaml", text)
+    ended = localai("card", "check", str(card), "--store", str(tmp_path / "store"))
+    assert (ended.code, "not fetched yet: hf://org/repo/m.gguf" in ended.out) == (0, True)
+
+    write(card, f"{text}options:\n  mmproj: none.gguf\n")
+    ended = localai("card", "check", str(card), "--store", str(tmp_path / "store"))
+    assert ended.code == 1
+    assert str(tmp_path / "none.gguf") in ended.out

@@ -209,6 +209,18 @@ def test_a_model_is_shown_in_full(gateway: FakeGateway, localai: Callable[..., E
     assert json.loads(localai("models", "show", "org/qwen", "--json").out) == MODEL
 
 
+def test_a_model_that_is_not_here_says_who_answers(
+    gateway: FakeGateway, localai: Callable[..., Ended]
+) -> None:
+    missing = MODEL | {"is_here": False, "fallback": "starter-chat"}
+    gateway.answer_json("GET", "/v1/models?view=admin", {"object": "list", "data": [missing]})
+    gateway.answer_json("GET", "/v1/models/qwen?view=admin", missing)
+    told = "not here yet, starter-chat answers"
+
+    assert localai("models", "list").out.splitlines()[1].endswith(told)
+    assert f"  files: {told}" in localai("models", "show", "qwen").out
+
+
 def test_workers_are_a_table(gateway: FakeGateway, localai: Callable[..., Ended]) -> None:
     failed = {"model": "bad", "state": "failed", "error": "the file is damaged"}
     gateway.answer_json("GET", "/admin/workers", {"data": [WORKER, failed]})

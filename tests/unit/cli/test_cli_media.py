@@ -297,3 +297,26 @@ def test_chat_with_a_missing_picture_says_so(localai: Cli) -> None:
 
     assert ended.code == 2
     assert "there is no picture no-such.png" in ended.err
+
+
+# --- another model answers ---
+
+
+def test_embed_says_that_another_model_s_vectors_come(localai: Cli, gateway: FakeGateway) -> None:
+    body = json.dumps({"data": [{"embedding": [1.0]}]}).encode()
+    gateway.answer(*EMBEDDINGS, Answer(body=body, headers={"x-localai-fallback-for": "big"}))
+
+    ended = localai("embed", "--model", "big", *(["text"] * 65))
+    assert len(ended.out.splitlines()) == 2
+    assert ended.err.count("big is not here yet: its fallback answers") == 1
+    assert "cannot be compared" in ended.err
+
+
+def test_chat_says_that_another_model_answers(localai: Cli, gateway: FakeGateway) -> None:
+    told = {"x-localai-fallback-for": "gpt-4"}
+    gateway.answer(*CHAT, Answer(body=sse("Hello."), headers=told))
+
+    ended = localai("chat", "gpt-4", "Hi")
+    assert (ended.out, ended.err) == (
+        "Hello.\n", "note: gpt-4 is not here yet: its fallback answers.\n",
+    )  # fmt: skip

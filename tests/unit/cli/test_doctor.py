@@ -431,3 +431,25 @@ def test_a_backend_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 
     (finding,) = read_cards(settings).findings
     assert str(tmp_path / "bad/backend.yaml") in finding.what
+
+
+@pytest.mark.usefixtures("without_engines")
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_socket_where_none_can_be_is_wrong(
+    localai: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: bool
+) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "nofolder/x.sock" if missing else tmp_path / "file"
+    by_option = localai("doctor", "--socket", str(path))
+    monkeypatch.setenv("LOCALAI_SOCKET", str(path))
+
+    for ended in (by_option, localai("doctor")):
+        assert ended.code == 1
+        assert str(path.parent if missing else path) in ended.out
+
+
+@pytest.mark.usefixtures("without_engines")
+def test_the_doctor_knows_what_is_asked_for_at_the_start(
+    localai: Callable[..., Ended], free_port: int
+) -> None:
+    assert localai("doctor", "--port", str(free_port), "--preload", "qwen3-4b").code == 0

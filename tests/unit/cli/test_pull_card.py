@@ -103,3 +103,12 @@ def test_a_card_with_its_file_on_this_machine_is_not_meant(
     (folder / "local.yaml").write_text(text, "utf-8")
 
     assert localai("pull", "local").code == 1
+
+
+@pytest.mark.parametrize("name", ["whisper-1", "gpt-3.5-turbo"])
+def test_a_name_that_only_a_profile_has_leads_to_the_profile(
+    folder: Path, localai: Callable[..., Ended], name: str
+) -> None:
+    ended = localai("pull", name)
+    assert ended.code == 1
+    assert f"`localai pull {name} --profile cpu`" in ended.err

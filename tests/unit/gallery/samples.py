@@ -7,7 +7,8 @@ from pathlib import Path
 from textwrap import dedent
 
 from localai.gallery.entry import Entry
-from localai.gallery.index import Index, read_gallery
+from localai.gallery.index import Index, index_of
+from localai.gallery.yaml_text import read_text
 from localai.protocol.manifest import read_manifests
 from localai.settings import builtin_backends_folder
 from localai.store.errors import NotInRegistry
@@ -31,7 +32,7 @@ models:
 
 def gallery(text: str, name: str = "mine") -> Index:
     """Return the gallery of `text`, as if it came from `gallery.yaml`."""
-    return read_gallery(dedent(text), Path("gallery.yaml"), name)
+    return index_of(read_text(dedent(text), Path("gallery.yaml")), name)
 
 
 def entry(**changes: object) -> Entry:

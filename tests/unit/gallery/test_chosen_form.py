@@ -13,7 +13,7 @@ from localai.gallery import chosen_form
 from localai.gallery.apply import ApplyRequest, order_for
 from localai.gallery.fit import FreeMemory
 from localai.gallery.galleries import galleries_of
-from localai.gallery.orders import Orders
+from localai.gallery.orders import Orders, model_of
 from localai.gallery.preload import preload_orders
 from localai.settings import Settings
 from tests.unit.cli.ended import Ended
@@ -99,3 +99,35 @@ def test_a_gallery_is_read_once_until_it_changes(settings: Settings, tmp_path: P
     copy = tmp_path / "galleries/mine.yaml"
     copy.write_text(copy.read_text().replace("middle", "central"))
     assert "central" in galleries.all()[1].entries
+
+
+def test_what_is_installed_stays_in_its_form_when_less_memory_is_free(
+    tmp_path: Path,
+    served: tuple[Path, str],
+    localai: Callable[..., Ended],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, address = served
+    for name in ("base", "middle"):
+        (folder / f"{name}.gguf").write_bytes(CONTENT + name.encode())
+    write_gallery(tmp_path, address)
+    store = ("--store", str(tmp_path / "store"))
+    assert localai("install", "mine@base", *store).code == 0
+    monkeypatch.setattr(chosen_form, "free_memory", lambda: FreeMemory(2 * GB))
+
+    settings = Settings(models=tmp_path / "models", store=tmp_path / "store")
+    orders = Orders(settings, BACKENDS, Catalog([], BACKENDS))
+    order = order_for(ApplyRequest.model_validate({"id": "mine@base"}), orders)
+    assert order["variant"] == "middle"
+    another = order_for(ApplyRequest.model_validate({"id": "mine@base", "name": "new"}), orders)
+    assert "variant" not in another
+    again = localai("install", "mine@base", *store)
+    assert (again.code, again.out.split()[0]) == (0, "Kept")
+
+
+def test_an_order_has_the_name_that_its_model_will_have(settings: Settings) -> None:
+    orders = Orders(settings, BACKENDS, Catalog([], BACKENDS))
+    order = order_for(ApplyRequest(url="hf://org/Tiny-GGUF"), orders)
+    assert (order["name"], model_of(order)) == ("tiny", "tiny")
+    config = {"name": "own", "backend": "llama-cpp", "parameters": {"model": "hf://o/r/m.gguf"}}
+    assert model_of(order_for(ApplyRequest(config_file=config), orders)) == "own"

@@ -186,3 +186,34 @@ def test_the_folder_of_galleries_may_be_elsewhere(tmp_path: Path) -> None:
 
     assert {path.name for path in elsewhere.iterdir()} == {"galleries.yaml", "galleries"}
     assert not (tmp_path / "galleries.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("127.0.0.1:8081", "127.0.0.1-8081"),
+        ("localhost:8081", "localhost-8081"),
+        ("[::1]:8081", "1-8081"),
+        ("me:secret@gallery.example.org:8081", "example"),
+    ],
+)
+def test_a_host_without_a_word_is_named_with_its_port(
+    galleries: Galleries, host: str, name: str
+) -> None:
+    source = f"http://{host}/index.yaml"
+    assert galleries.add(source, Web({source: ENTRY})).name == name
+
+
+@pytest.mark.parametrize("text", ["", "no gallery", "["])
+def test_an_address_is_shown_as_it_was_written(galleries: Galleries, text: str) -> None:
+    source = "http://127.0.0.1:8081/index.yaml"
+    with pytest.raises(CardError) as refused:
+        galleries.add(source, Web({source: text}))
+    assert refused.value.message.startswith(source)
+
+
+def test_a_base_that_is_gone_counts_as_not_fetched(galleries: Galleries) -> None:
+    source = "https://gallery.example.org/mine.yaml"
+    index = galleries.add(source, Web({source: "[{name: a, url: 'https://example.org/a.yaml'}]"}))
+    assert index.unusable["a"].unfetched
+    assert "answered 404; run `localai gallery update`" in index.unusable["a"].reason

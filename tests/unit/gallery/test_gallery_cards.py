@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localai.cards.reading import read_card
 from localai.gallery.card_of import card_complaints, card_of
 from localai.gallery.entry import Entry
 from localai.gallery.lint import lint
+from tests.unit.cards.read_cards import read_card
 from tests.unit.gallery.samples import BACKENDS, ENTRY, SHA, entry, gallery
 
 

@@ -132,9 +132,33 @@ def test_an_installed_model_has_its_card(
 
     card = tmp_path / "models/tiny-chat.yaml"
     assert ended.code == 0, ended.err
-    assert ended.out == (f"Wrote {card}. Try: localai say --model tiny-chat 'Good morning.'\n")
+    assert ended.out == (
+        f"Wrote {card}. Try: localai say --model tiny-chat -o speech.mp3 'Good morning.'\n"
+    )
     assert ended.err == "note: its licence is mit.\n"
     assert localai("card", "check", str(card)).code == 0
     missing = localai("install", "tiny-chatt")
     assert missing.code == 1
     assert "Did you mean 'tiny-chat'" in missing.err
+
+
+def test_an_index_of_localai_is_checked_too(
+    tmp_path: Path, served: tuple[Path, str], localai: Localai
+) -> None:
+    folder, address = served
+    (folder / "base.yaml").write_text("name: base\nconfig_file: 'backend: vllm'\n", "utf-8")
+    path = tmp_path / "theirs.yaml"
+    small = "overrides: {parameters: {model: a.gguf}}, files: [{filename: a.gguf, uri: 'hf://o/r/a.gguf'}]"
+    path.write_text(f"- {{name: small, backend: llama-cpp, {small}}}\n", "utf-8")
+    assert localai("gallery", "check", str(path)) == (0, f"{path}: ok (1 models)\n", "")
+
+    path.write_text(
+        f"- {{name: big, url: '{address}/base.yaml'}}\n- {{name: gone, url: '{address}/no.yaml'}}\n"
+        "- {url: x}\n",
+        "utf-8",
+    )
+    ended = localai("gallery", "check", str(path))
+    assert ended.code == 1
+    assert "theirs.yaml:3: the key 'name' is missing" in ended.out
+    assert f"{path}: big: " in ended.out
+    assert f"{path}: gone: could not be fetched: {address}/no.yaml" in ended.out

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from localai.cards.model_files import resolve_model_path, resolve_option_paths
-from localai.cards.reading import read_card
 from localai.errors import CardError
 from localai.gallery.entry import Entry, EntryFile
 from localai.gallery.install import Pulled, install, install_from
 from localai.store.errors import WrongFile
 from localai.store.store import Store
+from tests.unit.cards.read_cards import read_card
 from tests.unit.gallery.samples import BACKENDS, SHA, entry
 
 
@@ -76,14 +76,11 @@ def test_another_hash_than_the_gallery_s_writes_no_card(
     assert list(models.iterdir()) == []
 
 
-def test_another_card_is_not_overwritten_and_nothing_is_pulled(
-    tmp_path: Path, models: Path
-) -> None:
+def test_another_card_is_not_overwritten(tmp_path: Path, models: Path) -> None:
     (models / "tiny-chat.yaml").write_text("name: tiny-chat\nbackend: echo\n", "utf-8")
     shelf = Shelf(tmp_path / "shelf", SHA)
     with pytest.raises(CardError, match="already there and differs"):
         install(entry(), shelf, models)
-    assert shelf.pulled == []
     install(entry(), shelf, models, replace=True)
     assert read_card(models / "tiny-chat.yaml", BACKENDS).card.backend == "llama_cpp"
 
@@ -164,7 +161,7 @@ def test_the_real_store_brings_the_files(
     assert model is not None
     assert model.read_bytes() == b"onnx"
     assert model.with_name("amy.onnx.json").read_bytes() == b"{}"
-    assert [one.cards for one in store.list()] == [("amy",), ("amy",)]
+    assert [one.cards for one in store.list()] == [(str(models / "amy.yaml"),)] * 2
 
 
 def test_the_real_store_refuses_other_bytes(

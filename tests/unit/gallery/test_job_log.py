@@ -52,7 +52,9 @@ class Told:
             resolved(folder, "starter-whisper", backend="echo"),
         ]
         self._work: Callable[[Report], None] = lambda report: None
-        self._log = JobLog(self._perform, lambda: self.cards, self.clock)
+        self._log = JobLog(self._perform, lambda: self.cards, self._card_of, self.clock)
+        self.brought = ""
+        """The name of the card that an order without a name of its own brings."""
 
     def run(self, card: str, *steps: Progress | float | LocalAIError) -> None:
         """Do steps in turn: progress, seconds that pass, and what is raised in the end."""
@@ -82,6 +84,10 @@ class Told:
         lines = [record.getMessage() for record in shown]
         self._caplog.clear()
         return lines
+
+    def _card_of(self, order: Mapping[str, Any]) -> ResolvedCard | None:
+        name = order.get("card") or self.brought
+        return next((card for card in self.cards if card.name == name), None)
 
     def _perform(self, order: Mapping[str, Any], report: Report, cancel: threading.Event) -> None:
         self._work(report)
@@ -213,3 +219,41 @@ def test_bytes_as_people_read_them(count: int, text: str) -> None:
 )
 def test_times_as_people_read_them(seconds: float, text: str) -> None:
     assert shown_seconds(seconds) == text
+
+
+def run_reference(told: Told, text: str, *, error: LocalAIError | None = None) -> None:
+    def work(report: Report) -> None:
+        report(Progress("a.gguf", "linked", GB, GB))
+        if error is not None:
+            raise error
+
+    told._work = work
+    order = {"kind": "pull", "reference": text, "name": None}
+    if error is None:
+        told._log(order, lambda _: None, threading.Event())
+        return
+    with pytest.raises(type(error)):
+        told._log(order, lambda _: None, threading.Event())
+
+
+def test_the_name_that_answers_is_the_one_of_the_card_that_came(told: Told) -> None:
+    told.brought = "alone"
+    run_reference(told, "shorty")
+    told.brought = ""
+    run_reference(told, "hf://org/archive")
+    assert told.lines() == [
+        "the model 'shorty' is here: nothing had to be fetched; 'alone' answers from now on",
+        "the model 'hf://org/archive' is here: nothing had to be fetched",
+    ]
+
+
+@pytest.mark.parametrize("error", [Offline("HF_HUB_OFFLINE forbids."), no_network()])
+def test_a_model_without_a_card_is_named_once_where_nothing_can_be_fetched(
+    told: Told, error: LocalAIError
+) -> None:
+    told.run("gpt-4", error)
+    told.lines()
+    run_reference(told, "qwen3-4b", error=error)
+    run_reference(told, "qwen3-4b", error=error)
+    (line,) = told.lines()
+    assert line.startswith("the model 'qwen3-4b' is not installed and not answered: ")

@@ -238,6 +238,7 @@ def test_the_jobs_of_a_gateway_that_was_killed_go_on_in_the_next(tmp_path: Path)
         "import sys, threading; from pathlib import Path; from localai.gallery.jobs import Jobs\n"
         "def work(order, report, cancel): print('begun', flush=True); threading.Event().wait()\n"
         "Jobs(Path(sys.argv[1]), work).submit({'reference': 'hf://org/repo'})\n"
+        "threading.Event().wait()\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", left, str(tmp_path)], stdout=subprocess.PIPE, text=True

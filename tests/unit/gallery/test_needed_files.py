@@ -129,3 +129,28 @@ def test_a_persons_own_file_is_never_touched(machine: Machine, tmp_path: Path) -
     card = resolved(machine.models, "a", machine.locate, model=str(own))
     assert machine.orders.free(card, []) == 0
     assert own.exists()
+
+
+@pytest.mark.parametrize("how", ["path", "reference", "unreadable"])
+def test_what_a_card_of_another_folder_needs_stays_as_long_as_it_does(
+    machine: Machine, tmp_path: Path, how: str
+) -> None:
+    model = machine.stored("hf://org/a/a.gguf", "a.gguf")
+    named = {"path": str(model.model), "reference": model.reference}.get(how, "{")
+    other = tmp_path / "other.yaml"
+    other.write_text(f"name: a\nbackend: llama_cpp\nmodel: {named}\n")
+    card = resolved(machine.models, "a", machine.locate, model=str(model.model))
+    for path in (card.path, other):
+        machine.store.note_card(model, path)
+    assert machine.orders.free(card, []) == 0
+    assert machine.left() == {model.reference}
+    other.write_text("name: a\nbackend: llama_cpp\nmodel: hf://org/b/b.gguf\n")
+    assert machine.orders.free(card, []) == SIZE
+    assert machine.left() == set()
+
+
+def test_older_records_name_cards_without_their_folder(machine: Machine) -> None:
+    model = machine.stored("hf://org/a/a.gguf", "a.gguf")
+    machine.store.records.put(replace(model, cards=("a", "b")))
+    card = resolved(machine.models, "a", machine.locate, model=str(model.model))
+    assert machine.orders.free(card, []) == SIZE

@@ -142,7 +142,7 @@ def test_a_configuration_that_cannot_be_run_says_why() -> None:
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({"url": "hf://org/repo"}, {"kind": "pull", "reference": "hf://org/repo", "name": None}),
+        ({"url": "hf://org/repo"}, {"kind": "pull", "reference": "hf://org/repo", "name": "repo"}),
         ({"id": "", "url": "ollama://a:1b", "name": "x"},
          {"kind": "pull", "reference": "ollama://a:1b", "name": "x"}),
         ({"url": BASE}, {"kind": "configure", "url": BASE, "config": None, "name": None}),

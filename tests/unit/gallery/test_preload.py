@@ -40,8 +40,8 @@ def test_a_name_of_the_gallery_is_installed_and_a_reference_pulled(tmp_path: Pat
     assert orders(tmp_path, *asked) == [
         {"kind": "install", "entry": "qwen3-4b", "name": "qwen3-4b"},
         {"kind": "install", "entry": "localai@qwen3-8b", "name": "qwen3-8b"},
-        {"kind": "pull", "reference": "hf://org/repo:Q4_K_M", "name": None},
-        {"kind": "pull", "reference": "ollama://llama3.2:1b", "name": None},
+        {"kind": "pull", "reference": "hf://org/repo:Q4_K_M", "name": "repo:q4_k_m"},
+        {"kind": "pull", "reference": "ollama://llama3.2:1b", "name": "llama3.2:1b"},
     ]
 
 

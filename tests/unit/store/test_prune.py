@@ -7,14 +7,18 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from localai.file_locks import open_locked
+from localai.file_locks import is_locked, open_locked
+from localai.store import underway
 from localai.store.cleaning import HOUR, WEEK, Pruning
 from localai.store.download import Downloader, Patience
 from localai.store.errors import UnreadableRecord
+from localai.store.layout import LOCK
 from localai.store.store import Store
+from localai.store.underway import noted
 from tests.gateways import eventually
 from tests.unit.store.content import gguf, sha256
 from tests.unit.store.file_server import Asked, Fault, FileServer, Reply
@@ -157,6 +161,52 @@ class Held:
 
 def first_shard(store: Store) -> Path:
     return store.folder / f"hf/{SPLIT}/S-Q4_K_M-00001-of-00002.gguf"
+
+
+@pytest.mark.parametrize("how", ["usage", "prune"])
+def test_files_that_go_meanwhile_are_passed_over(
+    store: Store, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A download renames its notes all the time, and its file at its end."""
+    put(store.folder / "url/host/m.gguf.part.json.new")
+    left = put(store.folder / "url/host/z.gguf", 2 * HOUR)
+    walk = os.walk
+
+    def walk_late(*asked: Any, **how: Any) -> Any:
+        for folder, folders, files in walk(*asked, **how):
+            for name in files:
+                if name.endswith(".new"):
+                    Path(folder, name).unlink()
+            yield folder, folders, files
+
+    monkeypatch.setattr(os, "walk", walk_late)
+    if how == "usage":
+        assert store.usage().unused == 8192
+    else:
+        assert store.prune(ALL).paths == ("url/host/z.gguf",)
+        assert not left.exists()
+
+
+def test_looking_at_the_room_keeps_others_from_ending_their_pull_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look holds a note's lock for a moment, and a pull that ends then would leave its note."""
+    locked: list[bool] = []
+
+    def look(path: Path) -> bool:
+        locked.append(is_locked(store.folder / LOCK))
+        return is_locked(path)
+
+    with noted(store.folder, "url/host", store.lock), monkeypatch.context() as patched:
+        patched.setattr(underway, "is_locked", look)
+        store.usage()
+    assert locked == [True]
+    assert not (store.folder / "underway").exists()
+
+
+def test_looking_at_the_room_of_no_store_makes_none(tmp_path: Path) -> None:
+    assert Store(tmp_path / "none").usage().models == 0
+    assert not (tmp_path / "none").exists()
 
 
 def start_pull(store: Store) -> subprocess.Popen[str]:

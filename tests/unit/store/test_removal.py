@@ -75,6 +75,25 @@ def test_force_removes_what_is_held(server: FileServer, store: Store) -> None:
     os.close(held)
 
 
+def test_several_models_go_together_or_not_at_all(server: FileServer, store: Store) -> None:
+    free, used = (
+        store.pull(server.put(f"/{name}.gguf", gguf(50_000, n))) for n, name in enumerate("ab")
+    )
+    # Linked to the first one: two names of one file are not in each other's way.
+    again = store.pull(server.put("/elsewhere/a.gguf", gguf(50_000)), sha256=sha256(gguf(50_000)))
+    references = [again.reference, free.reference, used.reference]
+    held = open_locked(used.model, shared=True)
+    assert held is not None
+    with pytest.raises(InUse, match=r"One of .*a\.gguf, .*b\.gguf.* is in use"):
+        store.remove_all(references)
+    assert len(store.list()) == 3
+    assert all(store.find(reference) is not None for reference in references)
+    os.close(held)
+    # One that is gone already is no hindrance.
+    assert store.remove_all([*references, "url://gone"]).freed == 100_000
+    assert store.list() == []
+
+
 def test_a_model_in_use_is_pulled_again_and_replaced(server: FileServer, store: Store) -> None:
     """Downloads have locks of their own; those of a worker do not keep them waiting."""
     model = store.pull(server.put("/m.gguf", MODEL))

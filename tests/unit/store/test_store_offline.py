@@ -55,10 +55,10 @@ def test_a_second_pull_needs_no_network(
 
     assert (again.model, again.files) == (before.model, before.files)
     assert again.notes[-1].endswith("The version that is here is taken.")
-    store.note_card(again, "tiny")
+    store.note_card(again, tmp_path / "tiny.yaml")
     kept = store.find(f"hf://{REPO}")
     assert kept is not None
-    assert (kept.notes, kept.cards) == ((), ("tiny",))  # the note was about that pull alone
+    assert (kept.notes, kept.cards) == ((), (str(tmp_path / "tiny.yaml"),))  # the note was about that pull alone
 
 
 @pytest.mark.parametrize("text", [f"hf://{REPO}/tiny-Q4_K_M.gguf", f"hf://{REPO}:Q4_K_M"])
