@@ -58,7 +58,8 @@ def test_a_second_pull_needs_no_network(
     store.note_card(again, tmp_path / "tiny.yaml")
     kept = store.find(f"hf://{REPO}")
     assert kept is not None
-    assert (kept.notes, kept.cards) == ((), (str(tmp_path / "tiny.yaml"),))  # the note was about that pull alone
+    # The note was about that pull alone.
+    assert (kept.notes, kept.cards) == ((), (str(tmp_path / "tiny.yaml"),))
 
 
 @pytest.mark.parametrize("text", [f"hf://{REPO}/tiny-Q4_K_M.gguf", f"hf://{REPO}:Q4_K_M"])
