@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,16 @@ def card(sha256: str = SHA256, fallback: str = "fallback: echo") -> str:
 
 def ask(gateway: RunningGateway) -> Any:
     return gateway.http.post("/v1/chat/completions", json={"model": "small", **HELLO}, timeout=LONG)
+
+
+def jobs(gateway: RunningGateway) -> list[dict[str, Any]]:
+    return list(gateway.http.get("/models/jobs").json().values())
+
+
+def assert_fallbacks_answer(gateway: RunningGateway, names: Iterable[str]) -> None:
+    for name in names:
+        answer = gateway.http.post("/v1/chat/completions", json={"model": name, **HELLO})
+        assert answer.headers[FALLBACK_FOR] == name
 
 
 def job(gateway: RunningGateway) -> dict[str, Any]:
@@ -225,15 +235,12 @@ def test_a_store_that_cannot_be_written_is_told_once_and_fallbacks_answer(
             name, f"name: {name}\nbackend: llama_cpp\nmodel: {REFERENCE}\nfallback: echo\n"
         )
     with gateway:
-        for name in names:
-            answer = gateway.http.post("/v1/chat/completions", json={"model": name, **HELLO})
-            assert answer.headers[FALLBACK_FOR] == name
+        assert_fallbacks_answer(gateway, names)
 
-        def jobs() -> list[dict[str, Any]]:
-            return list(gateway.http.get("/models/jobs").json().values())
-
-        eventually(lambda: [one["error_code"] for one in jobs()] == ["cannot_write"] * 2, LONG)
-        refused = gateway.http.delete(f"/models/jobs/{jobs()[0]['id']}")
+        eventually(
+            lambda: [one["error_code"] for one in jobs(gateway)] == ["cannot_write"] * 2, LONG
+        )
+        refused = gateway.http.delete(f"/models/jobs/{jobs(gateway)[0]['id']}")
         assert refused.status_code == 400
         assert "Traceback" not in gateway.log()
         told = [line for line in gateway.log().splitlines() if "could not be fetched" in line]
@@ -304,16 +311,11 @@ def test_no_network_is_told_once_and_the_fallbacks_go_on(tmp_path: Path) -> None
             name, f"name: {name}\nbackend: llama_cpp\nmodel: hf://org/{name}\nfallback: echo\n"
         )
     with gateway:
-        for name in names:
-            answer = gateway.http.post("/v1/chat/completions", json={"model": name, **HELLO})
-            assert answer.headers[FALLBACK_FOR] == name
+        assert_fallbacks_answer(gateway, names)
 
-        def jobs() -> list[dict[str, Any]]:
-            return list(gateway.http.get("/models/jobs").json().values())
-
-        eventually(lambda: [one["state"] for one in jobs()] == ["failed"] * 3, LONG)
-        assert {one["error_code"] for one in jobs()} == {"unreachable"}
-        assert all(one["try_at"] >= one["changed"] + 59 for one in jobs())
+        eventually(lambda: [one["state"] for one in jobs(gateway)] == ["failed"] * 3, LONG)
+        assert {one["error_code"] for one in jobs(gateway)} == {"unreachable"}
+        assert all(one["try_at"] >= one["changed"] + 59 for one in jobs(gateway))
         host = nobody.removeprefix("http://")
         told = [line for line in gateway.log().splitlines() if host in line]
         assert len(told) == 1, told
@@ -322,7 +324,7 @@ def test_no_network_is_told_once_and_the_fallbacks_go_on(tmp_path: Path) -> None
         assert all(f"'{name}'" in told[0] for name in names)
         assert "tried again in 60 s" in told[0]
 
-        waiting = jobs()[0]
+        waiting = jobs(gateway)[0]
         ended = gateway.http.delete(f"/models/jobs/{waiting['id']}").json()
         assert (ended["state"], ended["try_at"], ended["cancellable"]) == ("cancelled", None, False)
 
@@ -355,11 +357,8 @@ def test_to_be_offline_is_a_decision_that_is_told_once(tmp_path: Path, hub: Hub)
         for name in ("small", "large"):
             gateway.http.post("/v1/chat/completions", json={"model": name, **HELLO})
 
-        def jobs() -> list[dict[str, Any]]:
-            return list(gateway.http.get("/models/jobs").json().values())
-
-        eventually(lambda: [one["state"] for one in jobs()] == ["failed"] * 2, LONG)
-        assert {(one["error_code"], one["try_at"]) for one in jobs()} == {("offline", None)}
+        eventually(lambda: [one["state"] for one in jobs(gateway)] == ["failed"] * 2, LONG)
+        assert {(one["error_code"], one["try_at"]) for one in jobs(gateway)} == {("offline", None)}
         assert gateway.log().count("HF_HUB_OFFLINE") == 1
     assert not hub.server.asked
 

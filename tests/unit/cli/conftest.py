@@ -38,3 +38,13 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGateway]:
     with serve_fake_gateway() as fake:
         monkeypatch.setenv("LOCALAI_URL", fake.url)
         yield fake
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of cards of a person who has a store beside it."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.setenv("LOCALAI_MODELS", str(folder))
+    monkeypatch.setenv("LOCALAI_STORE", str(tmp_path / "store"))
+    return folder

@@ -17,15 +17,6 @@ GGUF = minimal_gguf()
 
 
 @pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "models"
-    folder.mkdir()
-    monkeypatch.setenv("LOCALAI_MODELS", str(folder))
-    monkeypatch.setenv("LOCALAI_STORE", str(tmp_path / "store"))
-    return folder
-
-
-@pytest.fixture
 def url(gateway: FakeGateway, models: Path, localai: Callable[..., Ended]) -> str:
     """The address of a model that is pulled under the name `m`."""
     gateway.answer("GET", "/files/M.gguf", Answer(200, GGUF, {"content-length": str(len(GGUF))}))

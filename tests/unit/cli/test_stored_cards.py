@@ -24,15 +24,6 @@ FILE = "hf/org/tiny/tiny-Q8_0.gguf"
 
 
 @pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "models"
-    folder.mkdir()
-    monkeypatch.setenv("LOCALAI_MODELS", str(folder))
-    monkeypatch.setenv("LOCALAI_STORE", str(tmp_path / "store"))
-    return folder
-
-
-@pytest.fixture
 def stored(tmp_path: Path, models: Path) -> StoredModel:
     return put(tmp_path / "store", REFERENCE, FILE)
 

@@ -21,15 +21,6 @@ def server() -> Iterator[FileServer]:
         yield running
 
 
-@pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "models"
-    folder.mkdir()
-    monkeypatch.setenv("LOCALAI_MODELS", str(folder))
-    monkeypatch.setenv("LOCALAI_STORE", str(tmp_path / "store"))
-    return folder
-
-
 def add_gallery(folder: Path, address: str) -> None:
     file = {"path": "b.gguf", "uri": address, "size": len(GGUF)}
     entry = {"name": "x", "capabilities": ["chat"], "backend": "llama_cpp", "files": [file]}
