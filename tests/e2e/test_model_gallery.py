@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e.applying import apply
 from tests.gateways import RunningGateway, eventually
 from tests.starter_calls import STARTER
 from tests.unit.store.file_server import Fault, FileServer, serve_files
@@ -64,17 +65,6 @@ def gateway(tmp_path: Path, web: FileServer) -> Iterator[RunningGateway]:
         }  # fmt: skip
         with running:
             yield running
-
-
-def apply(gateway: RunningGateway, **body: object) -> dict[str, Any]:
-    """Begin an installation and return its job when it has ended."""
-    answer = gateway.http.post("/models/apply", json=body)
-    assert answer.status_code == 200, answer.text
-    status = answer.json()["status"]
-    assert status.endswith(f"/models/jobs/{answer.json()['uuid']}")
-    eventually(lambda: gateway.http.get(status).json()["processed"], LONG)
-    job: dict[str, Any] = gateway.http.get(status).json()
-    return job
 
 
 def answer_of(gateway: RunningGateway, model: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from tests.e2e.applying import apply
 from tests.gateways import RunningGateway, eventually
 from tests.starter_calls import STARTER
 from tests.unit.store.file_server import FileServer, serve_files
@@ -46,16 +46,6 @@ def gateway(tmp_path: Path, inside: FileServer) -> Iterator[RunningGateway]:
         }  # fmt: skip
         with running:
             yield running
-
-
-def apply(gateway: RunningGateway, **body: object) -> dict[str, Any]:
-    """Begin an installation and return its job when it has ended."""
-    answer = gateway.http.post("/models/apply", json=body)
-    assert answer.status_code == 200, answer.text
-    status = answer.json()["status"]
-    eventually(lambda: gateway.http.get(status).json()["processed"], LONG)
-    job: dict[str, Any] = gateway.http.get(status).json()
-    return job
 
 
 def test_nothing_that_a_caller_names_leads_inside(
