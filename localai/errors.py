@@ -3,6 +3,7 @@
 LocalAIError
 ├── RequestError                    the caller's request cannot be answered as it stands (4xx)
 │   ├── InvalidRequest              400  a field is missing, malformed or out of range
+│   │   └── InvalidReference        400  names no model, or a path that leaves its folder
 │   ├── UnsupportedParameter        400  a known parameter that this model cannot honour
 │   ├── ContextLengthExceeded       400  more tokens than the model's window
 │   ├── ModelNotFound               404
@@ -78,6 +79,12 @@ class RequestError(LocalAIError):
 
 class InvalidRequest(RequestError):
     default_code = "invalid_value"
+
+
+class InvalidReference(InvalidRequest):
+    """A text that names no model in any form there is, or a path that leaves its folder."""
+
+    default_code = "invalid_reference"
 
 
 class UnsupportedParameter(RequestError):

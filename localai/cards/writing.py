@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from localai.errors import CardError
+from localai.files import replace_text
 
 IfThere = Literal["keep", "refuse", "replace"]
 """What becomes of a card that is there.
@@ -63,17 +62,6 @@ def read_content(card: Path) -> dict[str, Any] | None:
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def replace_text(target: Path, text: str) -> None:
-    """Write a file at once: who reads it meanwhile finds the old text or the new one."""
-    owner = f"{os.getpid()}-{threading.get_ident()}"
-    part = target.with_name(f".{target.name}.{owner}.part")
-    try:
-        part.write_text(text, "utf-8")
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _runs_the_same(

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from localai.cards.importers.imported import Imported
     from localai.cards.resolved import Backends
     from localai.cli.stored_models import OwnCard
+    from localai.references import Reference
     from localai.store.records import StoredModel
-    from localai.store.references import Reference
     from localai.store.store import Store
 
 
@@ -56,7 +56,7 @@ def pull_command(
     which is used in place. The name of a card whose model lies elsewhere, as those of a profile,
     fetches what that card needs. What is cut off goes on with the same command.
     """
-    from localai.store.references import NameReference
+    from localai.references import NameReference
 
     settings = settings_of(config, flags)
     ensure_folders(settings)
@@ -168,7 +168,7 @@ def _pull(store: Store, ref: str, **wanted: Any) -> StoredModel:
 
 def suggested_card_name(text: str) -> str:
     """Return what a model is called after its reference."""
-    from localai.store.references import parse_reference
+    from localai.references import parse_reference
 
     return _suggested(parse_reference(text))
 
@@ -216,7 +216,7 @@ def _own_card(
 
 def _names(card: OwnCard, store: Store, reference: Reference) -> bool:
     """Tell whether a card names the model by its reference, which is fetched at its first call."""
-    from localai.store.errors import InvalidReference
+    from localai.errors import InvalidReference
 
     written = card.content.get("model")
     if card.model is not None or not isinstance(written, str):
@@ -228,7 +228,7 @@ def _names(card: OwnCard, store: Store, reference: Reference) -> bool:
 
 
 def _path_in_place(reference: Reference) -> Path | None:
-    from localai.store.references import FileReference
+    from localai.references import FileReference
 
     if isinstance(reference, FileReference):
         return reference.path.expanduser().resolve()

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from localai.cards.resolved import Backends
-from localai.errors import InvalidRequest
-from localai.store.errors import InvalidReference, UnsafeFile
-from localai.store.references import (
+from localai.errors import InvalidReference, InvalidRequest
+from localai.references import (
     FileReference,
     NameReference,
     PackageReference,
     Reference,
     parse_reference,
 )
+from localai.store.errors import UnsafeFile
 from localai.store.shortnames import spelled_out
 
 _HERE = re.compile(r"(file|package):", re.IGNORECASE)

@@ -14,15 +14,13 @@ from urllib.parse import unquote, urlsplit
 from localai.cards.importers.imported import CannotImport, Imported
 from localai.cards.importers.importing import import_cards, is_modelfile_name, is_modelfile_text
 from localai.cards.resolved import Backends, Locate
+from localai.errors import InvalidReference
 from localai.gallery.fetching import fetch_text
 from localai.gallery.galleries import Galleries
 from localai.gallery.install import brought_card, pulling_from
 from localai.gallery.named import entry_named
 from localai.gallery.pulled import import_pulled, refuse_not_run
-from localai.store.errors import FetchFailed, InvalidReference, NotInRegistry
-from localai.store.naming import suggested_name
-from localai.store.progress import Report, ignore
-from localai.store.references import (
+from localai.references import (
     MODEL_SUFFIXES,
     FileReference,
     HubReference,
@@ -30,6 +28,9 @@ from localai.store.references import (
     Reference,
     UrlReference,
 )
+from localai.store.errors import FetchFailed, NotInRegistry
+from localai.store.naming import suggested_name
+from localai.store.progress import Report, ignore
 from localai.store.transports import hub
 from localai.store.transports.url import is_archive
 from localai.store.whereabouts import locator

@@ -9,10 +9,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from localai.cards.parameters import AsParameters
 from localai.cards.schema import Capabilities, Limits, ModelName
 from localai.durations import Duration
+from localai.errors import InvalidReference
 from localai.gallery.sizes import read_size
 from localai.protocol.capabilities import Capability
-from localai.store.errors import InvalidReference
-from localai.store.references import (
+from localai.references import (
     FileReference,
     NameReference,
     PackageReference,

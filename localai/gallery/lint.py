@@ -11,7 +11,7 @@ from localai.gallery.card_of import card_complaints
 from localai.gallery.code_running import REASON, code_options
 from localai.gallery.entry import Entry
 from localai.gallery.index import Index
-from localai.store.references import HubReference, OciReference, OllamaReference, parse_reference
+from localai.references import HubReference, OciReference, OllamaReference, parse_reference
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from localai.cards.problems import Complaint, Location
 from localai.cards.resolved import Backends
 from localai.cards.yaml_source import YamlSource
-from localai.errors import LocalAIError
+from localai.errors import InvalidReference, LocalAIError
 from localai.gallery.card_of import card_complaints
 from localai.gallery.complaints import complaints_of, placed
 from localai.gallery.entry import Entry, Unusable
@@ -28,14 +28,8 @@ from localai.gallery.localai_config import NotRunnable, Translation, translate
 from localai.gallery.sizes import read_size
 from localai.gallery.yaml_text import read_text
 from localai.protocol.capabilities import Capability
-from localai.store.errors import (
-    FetchFailed,
-    InvalidReference,
-    NotInRegistry,
-    Unreachable,
-    UnreadableArtifact,
-)
-from localai.store.references import HubReference, UrlReference, parse_reference
+from localai.references import HubReference, UrlReference, parse_reference
+from localai.store.errors import FetchFailed, NotInRegistry, Unreachable, UnreadableArtifact
 from localai.store.transports.hub import endpoint
 
 Fetch = Callable[[str], str]

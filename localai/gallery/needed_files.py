@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from localai.cards.model_files import remote_references
 from localai.cards.resolved import ResolvedCard
-from localai.store.errors import InvalidReference
+from localai.errors import InvalidReference
 from localai.store.places import place_of
 
 if TYPE_CHECKING:

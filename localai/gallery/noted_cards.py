@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localai.cards.writing import read_content
-from localai.store.errors import InvalidReference
+from localai.errors import InvalidReference
+from localai.references import NameReference
 from localai.store.places import place_of
-from localai.store.references import NameReference
 
 if TYPE_CHECKING:
     from localai.store.records import StoredModel

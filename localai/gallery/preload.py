@@ -57,9 +57,9 @@ def _named(
 ) -> tuple[Order, str]:
     """Return the order that brings what `text` names, and the name that its card will have."""
     # The clients for hubs and registries are slow to import, and most starts need none.
+    from localai.references import NameReference
     from localai.store.naming import suggested_name
     from localai.store.places import place_of
-    from localai.store.references import NameReference
     from localai.store.store import Store
 
     store = Store(settings.store)

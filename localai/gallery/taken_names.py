@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from localai.cards.writing import card_file, read_content
-from localai.errors import RequestError
+from localai.errors import InvalidReference, RequestError
 from localai.gallery.entry import Entry
 from localai.gallery.named import meaning_of
-from localai.store.errors import InvalidReference
+from localai.references import HubReference, Reference, parse_reference
 from localai.store.places import place_of
-from localai.store.references import HubReference, Reference, parse_reference
 
 if TYPE_CHECKING:
     from localai.store.store import Store

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from localai.cards.model_files import remote_references
 from localai.cards.resolved import ResolvedCard
+from localai.errors import InvalidReference
 from localai.file_locks import is_locked
-from localai.store.errors import InvalidReference
-from localai.store.partial import part_path, remove_partial
-from localai.store.references import (
+from localai.references import (
     HubReference,
     OciReference,
     OllamaReference,
@@ -19,6 +18,7 @@ from localai.store.references import (
     UrlReference,
     parse_reference,
 )
+from localai.store.partial import part_path, remove_partial
 from localai.store.transports import hub, oci, ollama, url
 
 if TYPE_CHECKING:

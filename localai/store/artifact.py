@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from localai.network.reach import ANYWHERE, Reach
-from localai.store.references import Reference, check_relative_path, shown_url
+from localai.references import Reference, check_relative_path, shown_url
 
 Kind = Literal[
     "model", "projector", "adapter", "template", "system", "parameters", "license", "other"

@@ -1,7 +1,6 @@
 """What goes wrong when a model is fetched, each with what to do about it.
 
 RequestError
-├── InvalidReference     400  no such form of reference, or a name that cannot be used as a path
 ├── NotInRegistry        404  the registry, hub or host does not have it
 ├── AccessRefused        403  a token is missing, or is not good enough
 ├── UnsafeFile           400  a format that can run code, or a path that leaves its folder
@@ -22,11 +21,7 @@ StoreError
 
 from __future__ import annotations
 
-from localai.errors import InvalidRequest, LocalAIError, RequestError
-
-
-class InvalidReference(InvalidRequest):
-    default_code = "invalid_reference"
+from localai.errors import LocalAIError, RequestError
 
 
 class NotInRegistry(RequestError):

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from localai.store.references import HubReference
+from localai.references import HubReference
 
 _TRUE = frozenset({"1", "on", "yes", "true"})
 _PART = re.compile(r"(.*)-\d{5}-of-(\d{5})(\.\w+)")

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from localai.references import HubReference
 from localai.store.artifact import Artifact, RemoteFile
 from localai.store.hashing import sha256_of
 from localai.store.hub_cache import cached_file
 from localai.store.partial import git_oid
 from localai.store.progress import Report
 from localai.store.records import StoredModel
-from localai.store.references import HubReference
 
 _OLLAMA_PLACES = ("~/.ollama/models", "/usr/share/ollama/.ollama/models")
 

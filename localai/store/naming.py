@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from localai.store.references import (
+from localai.references import (
     DEFAULT_TAG,
     FileReference,
     HubReference,

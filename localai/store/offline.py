@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from localai.references import HubReference, Reference
 from localai.store.artifact import Artifact, RemoteFile
 from localai.store.errors import NotInRegistry
 from localai.store.records import StoredFile, StoredModel
-from localai.store.references import HubReference, Reference
 from localai.store.repository_files import choose_files
 from localai.store.transports.hub import folder_of
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, get_args
 
+from localai.references import check_relative_path
 from localai.store.artifact import Kind
 from localai.store.content import refuse_unsafe
 from localai.store.errors import AlreadyThere, UnreadableArtifact, UnsafeFile
@@ -22,7 +23,6 @@ from localai.store.foreign_card import refuse_code, refuse_unsafe_card
 from localai.store.layout import is_below_roots
 from localai.store.partial import no_space, wrong_hash
 from localai.store.records import StoredFile, StoredModel, stored_file
-from localai.store.references import check_relative_path
 
 FORMAT = 1
 _RECORD, _CARD, _FILES = "model.json", "card.yaml", "files/"

@@ -11,17 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from localai.errors import RequestError
+from localai.errors import InvalidReference, RequestError
 from localai.file_locks import try_lock
+from localai.references import HubReference
 from localai.store.artifact import Artifact, RemoteFile
 from localai.store.download import Downloader
-from localai.store.errors import (
-    Cancelled,
-    InvalidReference,
-    Overtaken,
-    StoreError,
-    UnreadableArtifact,
-)
+from localai.store.errors import Cancelled, Overtaken, StoreError, UnreadableArtifact
 from localai.store.gguf_files import is_gguf, is_projector
 from localai.store.glance import glance
 from localai.store.hashing import sha256_of
@@ -31,7 +26,6 @@ from localai.store.partial import bytes_there, no_space, wrong_hash
 from localai.store.preview import Check, look_ahead
 from localai.store.progress import Progress, Report, ignore
 from localai.store.records import How, StoredFile, StoredModel
-from localai.store.references import HubReference
 from localai.store.transports.hub import kind_of
 from localai.store.unpack import WORK, make_links, unpack
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from localai.references import check_relative_path
 from localai.store.errors import InUse
 from localai.store.hub_cache import take_back
 from localai.store.in_use import User, claimed
 from localai.store.records import StoredFile, StoredModel
-from localai.store.references import check_relative_path
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+from localai.errors import InvalidReference
 from localai.network.leaving import Left, answer_unless_left
 from localai.network.reach import ANYWHERE, Reach
-from localai.store.artifact import Artifact
-from localai.store.errors import Cancelled, InvalidReference, NotInRegistry
-from localai.store.references import (
+from localai.references import (
     HubReference,
     NameReference,
     OciReference,
@@ -17,6 +16,8 @@ from localai.store.references import (
     Reference,
     UrlReference,
 )
+from localai.store.artifact import Artifact
+from localai.store.errors import Cancelled, NotInRegistry
 
 
 def resolve(

@@ -11,20 +11,23 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from localai.errors import InvalidReference
 from localai.file_locks import wait_for_lock
 from localai.network.reach import ANYWHERE, PUBLIC_MODELS
+from localai.references import (
+    FileReference,
+    HubReference,
+    NameReference,
+    PackageReference,
+    Reference,
+    check_relative_path,
+    parse_reference,
+)
 from localai.store.artifact import Artifact, RemoteFile
 from localai.store.cleaning import Pruned, Pruning, Usage, prune, usage
 from localai.store.content import refuse_unsafe
 from localai.store.download import Downloader, shared_downloader
-from localai.store.errors import (
-    FetchFailed,
-    InvalidReference,
-    NotInRegistry,
-    Offline,
-    Overtaken,
-    UnreadableRecord,
-)
+from localai.store.errors import FetchFailed, NotInRegistry, Offline, Overtaken, UnreadableRecord
 from localai.store.hashing import sha256_of
 from localai.store.in_use import User, users_of
 from localai.store.layout import LOCK
@@ -42,15 +45,6 @@ from localai.store.preview import Check
 from localai.store.progress import Progress, Report, ignore
 from localai.store.pulling import Choices, Pull, expecting, has_size, main_path
 from localai.store.records import Records, StoredFile, StoredModel
-from localai.store.references import (
-    FileReference,
-    HubReference,
-    NameReference,
-    PackageReference,
-    Reference,
-    check_relative_path,
-    parse_reference,
-)
 from localai.store.removing import Removed, given_to_cache, remove_files, unused
 from localai.store.resolving import resolve, within
 from localai.store.shortnames import spelled_out

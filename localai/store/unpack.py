@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from localai.cards.importers.first_bytes import HEAD
+from localai.references import check_relative_path
 from localai.store.content import check_head, refuse_unsafe
 from localai.store.errors import StoreError, UnreadableArtifact, UnsafeFile
 from localai.store.partial import no_space
-from localai.store.references import check_relative_path
 
 WORK = ".unpack-"
 """How the folder begins in which an archive is unpacked before its files move to their places."""

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localai.cards.resolved import Meaning
-from localai.errors import ConfigError
-from localai.store.errors import InvalidReference
+from localai.errors import ConfigError, InvalidReference
+from localai.references import FileReference, NameReference, Reference, parse_reference
 from localai.store.pulling import has_size
 from localai.store.records import Records
-from localai.store.references import FileReference, NameReference, Reference, parse_reference
 from localai.store.shortnames import spelled_out
 
 _LOG = logging.getLogger("localai.store")

@@ -16,8 +16,8 @@ import pytest
 
 from localai.cards.reading import check_card
 from localai.protocol.manifest import read_manifests
+from localai.references import HubReference, parse_reference
 from localai.settings import builtin_backends_folder, builtin_cards_folder
-from localai.store.references import HubReference, parse_reference
 from tests.gateways import RunningGateway, eventually
 from tests.unit.store.file_server import serve_files
 from tests.unit.store.hub_server import Hub

@@ -11,14 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from localai.errors import LocalAIError
+from localai.errors import InvalidReference, LocalAIError
 from localai.network.asking import ask_patiently, asked_to_wait
+from localai.references import HubReference, check_relative_path
 from localai.store.artifact import Artifact, Kind, RemoteFile
 from localai.store.download import shared_downloader
 from localai.store.errors import (
     AccessRefused,
     FetchFailed,
-    InvalidReference,
     NotInRegistry,
     Offline,
     StoreError,
@@ -34,7 +34,6 @@ from localai.store.hub_cache import (
     missing_parts,
 )
 from localai.store.pipeline_files import INDEX, LARGEST_INDEX, parts_named
-from localai.store.references import HubReference, check_relative_path
 from localai.store.repository_files import choose_files
 
 if TYPE_CHECKING:

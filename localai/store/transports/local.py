@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from localai.references import FileReference, PackageReference
 from localai.store.errors import NotInRegistry
-from localai.store.references import FileReference, PackageReference
 
 
 def locate(reference: FileReference | PackageReference) -> Path:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from localai.references import check_relative_path
 from localai.store.artifact import Kind, RemoteFile
 from localai.store.errors import UnreadableArtifact
-from localai.store.references import check_relative_path
 from localai.store.transports.registry import Repository
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

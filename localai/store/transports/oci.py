@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from localai.network.reach import ANYWHERE, Reach
+from localai.references import OciReference
 from localai.store.artifact import Artifact, Kind, RemoteFile
 from localai.store.errors import UnreadableArtifact
-from localai.store.references import OciReference
 from localai.store.transports import ollama
 from localai.store.transports.hub import kind_of
 from localai.store.transports.manifest import (

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from localai.network.reach import ANYWHERE, Reach
+from localai.references import OLLAMA_HOST, OllamaReference
 from localai.store.artifact import Artifact, Kind, RemoteFile
 from localai.store.errors import FetchFailed, UnreadableArtifact
 from localai.store.linking import ollama_folders
-from localai.store.references import OLLAMA_HOST, OllamaReference
 from localai.store.transports.manifest import Manifest, read_manifest, remote_file
 from localai.store.transports.registry import Repository
 

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from localai import __version__
 from localai.network.asking import TooLarge, ask_patiently, asked_to_wait, whole
 from localai.network.reach import ANYWHERE, Reach
+from localai.references import DOCKER_HOST
 from localai.store.credentials import registry_login
 from localai.store.errors import (
     AccessRefused,
@@ -29,7 +30,6 @@ from localai.store.errors import (
 )
 from localai.store.insecure_registries import is_insecure
 from localai.store.partial import wrong_hash
-from localai.store.references import DOCKER_HOST
 
 if TYPE_CHECKING:
     import httpx2

@@ -8,10 +8,10 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from localai.errors import InvalidReference
+from localai.references import UrlReference, shown_url
 from localai.store.artifact import Artifact, RemoteFile
-from localai.store.errors import InvalidReference
 from localai.store.gguf_files import is_gguf, is_projector
-from localai.store.references import UrlReference, shown_url
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _SPLIT = re.compile(r"-00001-of-(\d{5})(\.gguf)$", re.IGNORECASE)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localai.cards.writing import card_file, card_text, replace_text, write_card
+from localai.cards.writing import card_file, card_text, write_card
 from localai.errors import CardError
+from localai.files import replace_text
 
 CARD = {"name": "org/m:q4", "backend": "llama_cpp", "model": "/models/m.gguf"}
 

@@ -13,7 +13,7 @@ from localai.gallery.galleries import builtin_gallery
 from localai.gallery.index import load_gallery
 from localai.gallery.lint import lint
 from localai.protocol.capabilities import Capability
-from localai.store.references import HubReference, parse_reference
+from localai.references import HubReference, parse_reference
 from tests.unit.gallery.samples import BACKENDS
 
 INDEX = load_gallery(builtin_gallery())

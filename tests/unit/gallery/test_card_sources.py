@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from localai.cards.importers.imported import CannotImport
-from localai.errors import ModelNotFound
+from localai.errors import InvalidReference, ModelNotFound
 from localai.gallery.card_sources import CardSources, is_text
 from localai.gallery.galleries import galleries_of
+from localai.references import parse_reference
 from localai.settings import Settings
 from localai.store.download import Downloader, Patience
-from localai.store.errors import FetchFailed, InvalidReference, NotInRegistry
-from localai.store.references import parse_reference
+from localai.store.errors import FetchFailed, NotInRegistry
 from localai.store.store import Store
 from tests.unit.cards.importers.model_files import write_gguf, write_projector
 from tests.unit.gallery.samples import BACKENDS, ENTRY, SHA

@@ -7,6 +7,7 @@ from textwrap import dedent
 
 import pytest
 
+from localai.errors import InvalidReference
 from localai.gallery.entry import Entry
 from localai.gallery.index import Index
 from localai.gallery.localai_format import (
@@ -18,7 +19,7 @@ from localai.gallery.localai_format import (
     web_address,
 )
 from localai.gallery.yaml_text import read_text
-from localai.store.errors import FetchFailed, InvalidReference, Unreachable
+from localai.store.errors import FetchFailed, Unreachable
 from tests.unit.gallery.samples import BACKENDS, SHA, Web
 
 BASE = """\

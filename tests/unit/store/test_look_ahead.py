@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from localai.gallery.pulled import refuse_not_run
+from localai.references import parse_reference
 from localai.store import preview
 from localai.store.artifact import Artifact, RemoteFile
 from localai.store.download import Downloader, Patience
 from localai.store.errors import AccessRefused
 from localai.store.glance import glance
 from localai.store.preview import look_ahead
-from localai.store.references import parse_reference
 from localai.store.store import Store
 from tests.unit.store.content import gguf
 from tests.unit.store.file_server import Fault, FileServer

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from localai.errors import InvalidReference
 from localai.store.cleaning import Pruning
 from localai.store.download import Downloader, Patience
 from localai.store.errors import (
     Cancelled,
     InUse,
-    InvalidReference,
     NotInRegistry,
     UnreadableArtifact,
     UnsafeFile,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from localai.store.errors import InvalidReference
+from localai.errors import InvalidReference
 
 DEFAULT_REVISION = "main"
 DEFAULT_TAG = "latest"

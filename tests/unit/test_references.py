@@ -4,11 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from localai.errors import ConfigError
-from localai.store.errors import InvalidReference
-from localai.store.gguf_files import choose_model, choose_projector, quant_of, shards_of
-from localai.store.naming import suggested_name
-from localai.store.references import (
+from localai.errors import ConfigError, InvalidReference
+from localai.references import (
     FileReference,
     HubReference,
     NameReference,
@@ -19,6 +16,8 @@ from localai.store.references import (
     check_relative_path,
     parse_reference,
 )
+from localai.store.gguf_files import choose_model, choose_projector, quant_of, shards_of
+from localai.store.naming import suggested_name
 from localai.store.shortnames import load_shortnames
 
 OLLAMA = "registry.ollama.ai"
