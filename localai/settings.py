@@ -229,7 +229,8 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     """
     given = {name: value for name, value in flags.items() if value is not None}
     in_file = _read_config(config) if config else {}
-    in_env = dict(EnvSettingsSource(Settings)())
+    # Compose files and charts pass on variables that nobody has set as empty ones.
+    in_env = dict(EnvSettingsSource(Settings, env_ignore_empty=True)())
     by_habit = _profile_by_habit() | _preload_by_habit()
     _refuse_unknown(given, "the flags")
     _refuse_unknown(in_file, str(config))

@@ -49,6 +49,13 @@ def test_defaults_need_nothing(tmp_path: Path) -> None:
     assert settings.default_models() == {}
 
 
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_an_empty_variable_is_as_good_as_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = load_settings()
+    monkeypatch.setenv(f"{ENV_PREFIX}{name.upper()}", "")
+    assert load_settings() == expected
+
+
 def test_flags_win_over_variables_over_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
