@@ -82,6 +82,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,  # as compose files and charts write what nobody has set
         extra="forbid",
         frozen=True,
         nested_model_default_partial_update=False,
@@ -229,8 +230,7 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     """
     given = {name: value for name, value in flags.items() if value is not None}
     in_file = _read_config(config) if config else {}
-    # Compose files and charts pass on variables that nobody has set as empty ones.
-    in_env = dict(EnvSettingsSource(Settings, env_ignore_empty=True)())
+    in_env = dict(EnvSettingsSource(Settings)())
     by_habit = _profile_by_habit() | _preload_by_habit()
     _refuse_unknown(given, "the flags")
     _refuse_unknown(in_file, str(config))
