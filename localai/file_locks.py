@@ -16,10 +16,11 @@ _WITHOUT_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno
 _told = False
 
 
-def try_lock(descriptor: int, *, shared: bool = False) -> bool:
+def try_lock(descriptor: int, *, shared: bool = False, strict: bool = False) -> bool:
     """Lock an open file or folder for this descriptor, if nobody else's is against; never waits.
 
-    Where the file system knows no locks it goes on without, which is logged once.
+    Where the file system knows no locks it goes on without, which is logged once; with `strict`
+    it raises OSError, for those who take away what nobody has locked.
     """
     wanted = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
@@ -27,6 +28,8 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
+        if strict:
+            raise
         _go_on_without(error)
     return True
 
@@ -39,22 +42,22 @@ def wait_for_lock(descriptor: int, *, shared: bool = False) -> None:
         _go_on_without(error)
 
 
-def open_locked(path: Path, *, shared: bool = False) -> int | None:
+def open_locked(path: Path, *, shared: bool = False, strict: bool = False) -> int | None:
     """Return an open descriptor that holds the lock of `path`; None where another one has it.
 
-    Raises OSError where the file cannot be opened.
+    Raises OSError where the file cannot be opened, and as `try_lock` does.
     """
     # Only to read: a file that is opened to be written is copied up by overlay file systems.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        if try_lock(descriptor, shared=shared):
+        if try_lock(descriptor, shared=shared, strict=strict):
             return descriptor
     except OSError as error:
         # NFS locks for writing only what is open for writing.
         if error.errno != errno.EBADF:
             os.close(descriptor)
             raise
-        return _open_to_write(path, descriptor)
+        return _open_to_write(path, descriptor, strict)
     os.close(descriptor)
     return None
 
@@ -70,11 +73,15 @@ def is_locked(path: Path) -> bool:
     return descriptor is None
 
 
-def _open_to_write(path: Path, readable: int) -> int | None:
+def _open_to_write(path: Path, readable: int, strict: bool) -> int | None:
     os.close(readable)
     descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    if try_lock(descriptor):
-        return descriptor
+    try:
+        if try_lock(descriptor, strict=strict):
+            return descriptor
+    except OSError:
+        os.close(descriptor)
+        raise
     os.close(descriptor)
     return None
 
@@ -86,7 +93,7 @@ def _go_on_without(error: OSError) -> None:
     if not _told:
         _told = True
         _LOG.warning(
-            "This file system knows no locks (%s): processes that use one model are not told of "
-            "each other there.",
+            "This file system knows no locks (%s): processes that share files are not told of each "
+            "other there.",
             error.strerror,
         )

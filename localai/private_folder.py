@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+from localai.file_locks import open_locked, wait_for_lock
 
 _LOCK = "in-use"
 
@@ -49,16 +50,19 @@ def _lock(folder: Path) -> list[int]:
     marker = os.open(folder / _LOCK, os.O_WRONLY | os.O_CREAT, 0o600)
     locks = [marker, os.open(folder, os.O_RDONLY)]
     for lock in locks:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        wait_for_lock(lock)
     return locks
 
 
 def _sweep(parent: Path, kind: str) -> None:
     """Remove the folders of processes that were killed and could not do it themselves.
 
-    A lock tells, not a process id: containers that share the folder do not share their ids.
+    A lock tells, not a process id: containers that share the folder do not share their ids. Where
+    there are no locks nobody can tell, and all of them stay.
     """
     for path in parent.glob(f"{kind}-*/{_LOCK}"):
-        with suppress(OSError), path.open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path.parent, ignore_errors=True)
+        with suppress(OSError):
+            lock = open_locked(path, strict=True)
+            if lock is not None:
+                shutil.rmtree(path.parent, ignore_errors=True)
+                os.close(lock)

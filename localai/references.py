@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit
 
+from localai.concealing import shown_url
 from localai.errors import InvalidReference
+from localai.file_kinds import is_model_file
 
 DEFAULT_REVISION = "main"
 DEFAULT_TAG = "latest"
@@ -15,7 +17,6 @@ OLLAMA_HOST = "registry.ollama.ai"
 OLLAMA_NAMESPACE = "library"
 DOCKER_HOST = "docker.io"
 
-MODEL_SUFFIXES = (".gguf", ".safetensors", ".onnx", ".ggml", ".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _HUB_HOSTS = ("huggingface.co", "hf.co", "www.huggingface.co")
 _OLLAMA_HOSTS = ("ollama.com", "www.ollama.com", "registry.ollama.com", "registry.ollama.ai")
 _OLLAMA_PAGES = ("ollama.com", "www.ollama.com")
@@ -37,13 +38,11 @@ _HOST = re.compile(
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PACKAGE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:/(.*))?")
 _CATALOG_NAME = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9._:-]*")
-_SECRETS = frozenset({
-    "accesskey", "accesstoken", "apikey", "auth", "authorization", "credential", "credentials",
-    "jwt", "key", "passwd", "password", "policy", "pwd", "secret", "sig", "signature", "token",
-})  # fmt: skip
-"""Words in the names of a query's values that let in whoever has them, as in signed addresses."""
-_WORDS = re.compile(r"[-_.]|(?<=[a-z])(?=[A-Z])")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
+_SHORT_SCHEME = re.compile(r"(github|hf|file):", re.IGNORECASE)
+_FILE = re.compile(r"file:(?://(?:localhost)?(?=/))?(.*)", re.IGNORECASE | re.DOTALL)
+_HERE = frozenset({"", "file", "package"})
+"""Schemes of what lies on this machine."""
 
 FORMS = (
     "hf://org/repo[/file][:quant][@revision], ollama://name[:tag], oci://host/repo[:tag], "
@@ -152,6 +151,33 @@ Reference = (
 )
 
 
+def scheme_of(text: str) -> str:
+    """Return the scheme that a text is written with, in small letters; `` for a path or a name."""
+    found = _SCHEME.match(text) or _SHORT_SCHEME.match(text)
+    return found[1].lower() if found else ""
+
+
+def is_remote(text: str) -> bool:
+    """Tell whether the scheme of a text says that what it names lies elsewhere."""
+    return scheme_of(text) not in _HERE
+
+
+def is_reference(text: str) -> bool:
+    """Tell whether a text is more than a path or a name: it has a scheme or the host of a hub."""
+    host, _, rest = text.partition("/")
+    return scheme_of(text) != "" or (rest != "" and host.lower() in (*_HUB_HOSTS, *_OLLAMA_HOSTS))
+
+
+def local_path(text: str) -> Path | None:
+    """Return the path that a text is, or names by `file:`; None for every other scheme.
+
+    A relative path stays one, and its home folder is spelled out.
+    """
+    if found := _FILE.fullmatch(text):
+        return Path(unquote(found[1]))
+    return None if scheme_of(text) else Path(text).expanduser()
+
+
 def parse_reference(text: str) -> Reference:
     """Return what `text` names; nothing is looked up.
 
@@ -169,6 +195,14 @@ def parse_reference(text: str) -> Reference:
     if scheme := _SCHEME.fullmatch(text):
         return _with_scheme(scheme[1].lower(), scheme[2], text)
     return _without_scheme(text)
+
+
+def reference_or_none(text: str) -> Reference | None:
+    """Return what `text` names, None where it names nothing."""
+    try:
+        return parse_reference(text)
+    except InvalidReference:
+        return None
 
 
 def _with_scheme(scheme: str, rest: str, text: str) -> Reference:
@@ -200,7 +234,7 @@ def _without_scheme(text: str) -> Reference:
         return _oci(text, text)
     if _REPO_AND_QUANT.fullmatch(text):
         return _hub(text, text)
-    if text.count("/") <= 1 and text.lower().endswith(MODEL_SUFFIXES):
+    if text.count("/") <= 1 and is_model_file(text):
         return FileReference(Path(text))
     if rest:
         return _hub(text, text)
@@ -345,23 +379,6 @@ def _package(rest: str, text: str) -> PackageReference:
     if found[2]:
         check_relative_path(found[2])
     return PackageReference(found[1], found[2] or "")
-
-
-def shown_url(url: str) -> str:
-    """Return an address as anybody may see it: without login, with secrets of the query hidden."""
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-    except ValueError:  # no address at all: nobody knows what in it is secret
-        return f"{url.partition(':')[0]}:…"
-    query = "&".join(_without_secret(one) for one in parts.query.split("&"))
-    return urlunsplit(parts._replace(netloc=host, query=query))
-
-
-def _without_secret(pair: str) -> str:
-    name, equals, _ = pair.partition("=")
-    is_secret = equals and any(word.lower() in _SECRETS for word in _WORDS.split(name))
-    return f"{name}=***" if is_secret else pair
 
 
 def check_relative_path(path: str) -> str:

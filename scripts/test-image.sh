@@ -77,6 +77,14 @@ tools="$(inside 'for tool in cc gcc c++ make cmake ninja git pip pip3 nvcc; do c
 [ -z "$tools" ] || fail "build tools are left in it: $tools"
 "$engine" image inspect "$image" | grep --quiet healthcheck.py || fail "it has no health check"
 
+say "llama.cpp's library for this processor"
+level="$(inside 'python -c "
+import llama_cpp
+llama_cpp.llama_backend_init()
+print(*{line.split(\"/\")[-1].strip() for line in open(\"/proc/self/maps\") if \"libggml-cpu\" in line})"')"
+[[ $level =~ ^libggml-cpu-[^\ ]+$ ]] || fail "it loads not one library for the processor, but: '$level'"
+echo "   $level"
+
 say "localai doctor in it"
 "$engine" run --rm --no-healthcheck "${run_args[@]}" "$image" doctor --port 0 | sed 's/^/   /' || fail "the doctor found an error"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -39,7 +40,9 @@ class RunningGateway:
     def add_card(self, name: str, text: str) -> Path:
         """Write a card file into the models folder."""
         path = self.models / f"{name}.yaml"
-        path.write_text(text, "utf-8")
+        part = path.with_name(f".{path.name}.part")  # no look of the gateway's finds half a card
+        part.write_text(text, "utf-8")
+        part.replace(path)
         return path
 
     def __enter__(self) -> Self:
@@ -86,7 +89,8 @@ class RunningGateway:
         """Return a figure from the worker's own `/metrics`, read on its socket."""
         pid = self.worker(model)["pid"]
         socket = socket_of(pid)
-        with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(socket))) as client:
+        transport = httpx2.HTTPTransport(uds=str(socket))
+        with httpx2.Client(transport=transport, timeout=DEADLINE) as client:
             text = client.get("http://worker/metrics").text
         lines = dict(line.split(" ") for line in text.splitlines() if line[0] != "#")
         return float(lines[f"localai_worker_{name}"])
@@ -124,4 +128,14 @@ def eventually(look: Callable[[], T | None], deadline: float = DEADLINE) -> T:
         if time.monotonic() > end:
             raise AssertionError(f"{look} stayed {value!r} for {deadline} s")
         time.sleep(0.01)
+    return value
+
+
+async def until(look: Callable[[], T | None], deadline: float = DEADLINE) -> T:
+    """Return the same as `eventually`, and let the event loop run meanwhile."""
+    end = time.monotonic() + deadline
+    while not (value := look()):
+        if time.monotonic() > end:
+            raise AssertionError(f"{look} stayed {value!r} for {deadline} s")
+        await asyncio.sleep(0.001)
     return value

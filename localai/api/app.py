@@ -6,15 +6,15 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 from fastapi import FastAPI
 
 from localai import __version__
 from localai.api import generated_route, health, tts
-from localai.api.admin import model_gallery, model_jobs, workers
+from localai.api.admin import model_gallery, model_jobs, not_served, workers
 from localai.api.admin.deletion import put_back
 from localai.api.cross_site import OwnPagesOnly
 from localai.api.gateway import Gateway
@@ -26,6 +26,7 @@ from localai.api.records import RequestRecords
 from localai.api.schemas import describe_bodies
 from localai.api.spool import Spool
 from localai.cards.catalog import Catalog
+from localai.gallery.galleries import galleries_of
 from localai.gallery.job_log import JobLog
 from localai.gallery.jobs import Jobs
 from localai.gallery.named import GalleryNames
@@ -37,7 +38,7 @@ from localai.pool.state import Policy
 from localai.protocol.asgi import install_error_handlers
 from localai.protocol.manifest import read_manifests
 from localai.settings import Settings, backend_folders, catalog_folders
-from localai.store.whereabouts import locator
+from localai.store.whereabouts import Locator
 
 log = logging.getLogger(__name__)
 _OPENAI_ROUTERS = (
@@ -51,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     Raises ConfigError when a backend's manifest cannot be read, or nobody knows a model to preload.
     """
     gateway = _create_gateway(settings)
-    preload = preload_orders(settings, gateway.catalog.cards(), gateway.orders.galleries())
+    preload = preload_orders(settings, gateway.catalog.cards(), gateway.orders.galleries)
     app = FastAPI(
         title="LocalAI",
         version=__version__,
@@ -67,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
     # Before the models, whose names may be anything.
     app.include_router(model_jobs.router)
     app.include_router(model_gallery.router)
+    app.include_router(not_served.router)
     for router in _OPENAI_ROUTERS:
         app.include_router(router, prefix="/v1")
         app.include_router(router, include_in_schema=False)
@@ -82,7 +84,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _create_gateway(settings: Settings) -> Gateway:
     manifests = read_manifests(*backend_folders(settings))
-    locate = locator(settings.store, GalleryNames(settings, manifests))
+    galleries = galleries_of(settings, manifests)
+    locate = Locator(settings.store, GalleryNames(galleries))
     catalog = Catalog(catalog_folders(settings), manifests, settings.default_models(), locate)
     put_back(settings.models)
     catalog.refresh()
@@ -94,7 +97,7 @@ def _create_gateway(settings: Settings) -> Gateway:
     )
     spool = Spool(settings.spool_dir)
     generated = GeneratedFiles(spool, settings.file_ttl)
-    orders = Orders(settings, manifests, catalog)
+    orders = Orders(settings, manifests, catalog, galleries)
     jobs = Jobs(settings.store / "jobs", JobLog(orders.perform, catalog.cards, orders.card_of))
     return Gateway(settings, catalog, pool, Metrics(pool.views), spool, generated, orders, jobs)
 
@@ -136,13 +139,23 @@ def _end_without_pool(app: FastAPI, running: asyncio.Task[None]) -> None:
 
 
 async def _reload(gateway: Gateway) -> None:
-    """Take up changed cards until cancelled; one bad round does not end it."""
+    """Take up changed cards, and what is due, until cancelled; one bad round does not end it."""
     while True:
         await asyncio.sleep(gateway.settings.reload_interval)
-        try:
+        with _told("the cards cannot be read again"):
             gateway.catalog.refresh()
+        with _told("the models whose cards are gone cannot be unloaded"):
             gateway.pool.retire_all_but(gateway.catalog.cards())
+        with _told("the generated files that have expired cannot be removed"):
             gateway.generated.remove_expired()
+        with _told("the jobs that have waited long enough cannot be tried again"):
             gateway.jobs.begin_due()
-        except Exception:
-            log.exception("the cards cannot be read again")
+
+
+@contextmanager
+def _told(failure: str) -> Iterator[None]:
+    """Log what fails inside, and go on after it."""
+    try:
+        yield
+    except Exception:
+        log.exception(failure)

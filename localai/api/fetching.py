@@ -60,10 +60,10 @@ async def fetch(url: str, settings: Settings, allowance: Allowance) -> bytes:
 
 
 def _trusted() -> ssl.SSLContext:
-    from localai.network.clients import certificates
+    from localai.network.tls import context_for
 
     with _building:  # many may want it at once the first time
-        return certificates(trust_env=False)
+        return context_for()
 
 
 async def _fetch(url: str, reach: Reach, trusted: ssl.SSLContext, allowance: Allowance) -> bytes:

@@ -17,7 +17,8 @@ from localai.cards.problems import Problem
 from localai.cards.resolved import ResolvedCard
 from localai.gallery.job import Job
 from localai.gallery.jobs import Jobs
-from localai.gallery.orders import Orders, fetch_order
+from localai.gallery.order import fetch_order
+from localai.gallery.orders import Orders
 from localai.pool.pool import Pool
 from localai.protocol.asgi import BodyLimits
 from localai.settings import Settings, profile_folder

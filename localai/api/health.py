@@ -1,4 +1,7 @@
-"""`/health` (the process lives), `/ready` (it takes calls), `/metrics` and `/version`."""
+"""`/health` (the process lives), `/ready` (it takes calls), `/metrics` and `/version`.
+
+The first two answer to LocalAI's names as well, which its probes ask for.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,14 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/health", response_class=Response)
+@router.get("/healthz", response_class=Response, include_in_schema=False)
 async def show_health() -> Response:
     """Answer that the process is alive."""
     return json_response({"status": "ok"})
 
 
 @router.get("/ready", response_class=Response)
+@router.get("/readyz", response_class=Response, include_in_schema=False)
 async def show_readiness(request: Request) -> Response:
     """Answer 200 when there is at least one model to call, 503 otherwise.
 

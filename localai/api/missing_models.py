@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from localai.api.gateway import Gateway
 from localai.cards.model_files import missing_references
-from localai.gallery.concealing import concealed
-from localai.gallery.orders import Order, fetch_order, model_of
+from localai.concealing import concealed
+from localai.gallery.order import Order, fetch_order
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def what_is_missing(gateway: Gateway, preload: Iterable[Order] = ()) -> Missing:
     So does what the start asked for by `preload`, which need not have a card yet.
     """
     jobs = [job for job in gateway.jobs.list() if job.is_expected]
-    fetching = {concealed(model_of(job.order)): job.id for job in jobs}
+    fetching = {concealed(job.order.model): job.id for job in jobs}
     failed: dict[str, str] = {}
     not_ordered = []
     is_wanted = bool(fetching)
@@ -51,6 +51,6 @@ def what_is_missing(gateway: Gateway, preload: Iterable[Order] = ()) -> Missing:
             and job.state == "failed"
             and (not brought or missing_references(brought))
         ):
-            failed[concealed(model_of(order))] = job.error or ""
+            failed[concealed(order.model)] = job.error or ""
             is_wanted = True
     return Missing(fetching, failed, not_ordered, is_wanted)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from localai.cards.index import Index, build_index
+from localai.cards.index import CardIndex, build_index
 from localai.cards.model_files import has_its_files
 from localai.cards.problems import Problem
 from localai.cards.reading import check_card
@@ -113,9 +113,9 @@ class Catalog:
         try:
             return self._index.resolve(name, capability)
         except ModelNotFound:
-            # A card that was written a moment ago counts, `localai pull` followed by a call.
-            if not self.refresh():
-                raise
+            # A card that was written a moment ago counts, `localai pull` followed by a call,
+            # whether this look takes it up or that of another thread did just now.
+            self.refresh()
         return self._index.resolve(name, capability)
 
     def line_of_answerers(self, card: ResolvedCard, capability: Capability) -> list[ResolvedCard]:
@@ -148,8 +148,7 @@ class Catalog:
             return self._index.find(name)
         except ModelNotFound:
             # As above: a card that was installed a moment ago is there.
-            if not self.refresh():
-                raise
+            self.refresh()
         return self._index.find(name)
 
     def named(self, name: str) -> ResolvedCard:
@@ -199,7 +198,7 @@ class Catalog:
             for index in range(len(self._folders))
         ]
 
-    def _take(self, index: Index) -> Changes:
+    def _take(self, index: CardIndex) -> Changes:
         before, after = self._index.cards, index.cards
         errors = (
             *self._file_errors(),
@@ -242,7 +241,7 @@ def _broken(problem: Problem, card_name: str | None = None) -> BrokenCard:
     return BrokenCard(problem.path, problem.line, problem.message, card_name)
 
 
-def _lost_fallbacks(index: Index) -> Iterator[BrokenCard]:
+def _lost_fallbacks(index: CardIndex) -> Iterator[BrokenCard]:
     for card in index.cards.values():
         if (name := card.card.fallback) is None:
             continue

@@ -17,7 +17,7 @@ ECHO_BACKEND = "echo"
 
 
 @dataclass(frozen=True)
-class Index:
+class CardIndex:
     """Cards by name, names by alias, and the default card of each capability."""
 
     cards: Mapping[str, ResolvedCard]
@@ -99,7 +99,7 @@ def _is_claimed(name: str, card: ResolvedCard) -> bool:
 
 def build_index(
     folders: Sequence[Sequence[ResolvedCard]], chosen: Mapping[Capability, str]
-) -> Index:
+) -> CardIndex:
     """Return the meaning of every name in the cards of `folders`; later folders win."""
     named, same_names = _named(folders)
     ranked = [card for cards in named for card in cards]
@@ -111,7 +111,7 @@ def build_index(
             if alias not in by_name:
                 aliases.setdefault(alias, card.name)
     cards = {name: _with_aliases(card, aliases) for name, card in sorted(by_name.items())}
-    return Index(
+    return CardIndex(
         cards=cards,
         aliases=aliases,
         defaults={capability: cards[card.name] for capability, card in defaults.items()},

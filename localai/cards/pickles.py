@@ -6,19 +6,15 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
-UNSAFE_SUFFIXES = frozenset({".bin", ".pt", ".ckpt", ".pth", ".pkl", ".pickle", ".joblib", ".npy"})
+from localai.file_kinds import is_pickle, is_safe
+
 _CTRANSLATE2 = "model.bin"
-_SAFE_WEIGHTS = frozenset({".safetensors", ".gguf", ".onnx"})
 _MOST_FILES = 10_000
 
 
 def unsafe_paths(paths: Collection[str]) -> list[str]:
     """Return those of `paths` that may be pickles."""
-    return [
-        path
-        for path in paths
-        if PurePosixPath(path).suffix.lower() in UNSAFE_SUFFIXES and not is_ctranslate2(path, paths)
-    ]
+    return [path for path in paths if is_pickle(path) and not is_ctranslate2(path, paths)]
 
 
 def is_ctranslate2(path: str, beside: Iterable[str]) -> bool:
@@ -50,5 +46,4 @@ def pickled_weights(model: Path) -> list[str]:
 
 
 def _read_of(names: list[str]) -> list[str]:
-    has_safe = any(PurePosixPath(name).suffix.lower() in _SAFE_WEIGHTS for name in names)
-    return [] if has_safe else unsafe_paths(names)
+    return [] if any(map(is_safe, names)) else unsafe_paths(names)

@@ -42,6 +42,10 @@ def _check_not_empty(capabilities: tuple[Capability, ...]) -> tuple[Capability, 
 Capabilities = Annotated[tuple[Capability, ...], AfterValidator(_check_not_empty)]
 
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$"), AfterValidator(str.lower)]
+"""A checksum in hex; in small letters from here on, so that nobody has to think of its case."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,10 +57,8 @@ class CardFile(_Part):
         description="Where the file is kept, relative to the card, if it is not fetched"
     )
     uri: str = Field(description="Where the file comes from, a reference as for `model`")
-    sha256: str | None = Field(
-        default=None,
-        pattern=r"^[0-9a-fA-F]{64}$",
-        description="The file's checksum, in hex, compared when it is fetched",
+    sha256: Sha256 | None = Field(
+        default=None, description="The file's checksum, in hex, compared when it is fetched"
     )
 
 

@@ -41,6 +41,9 @@ class Form:
     most_bytes: int = MAX_BYTES
     most_values: int = MAX_NODES
     loader: type[Any] = yaml.SafeLoader
+    texts: frozenset[str] = frozenset()
+    """Keys whose values are texts as they are spelled, in mappings below them too: 1.10 is a name,
+    and not 1.1."""
 
 
 CARD = Form(
@@ -93,12 +96,24 @@ def read_file(path: Path, form: Form) -> YamlSource:
 
 def read_text(text: str, path: Path, form: Form) -> YamlSource:
     """Read one document; whatever is wrong with it ends up in `problems`, `path` names it there."""
+    return _read(text, path, form, _Builder.document)
+
+
+def read_documents(path: Path, form: Form) -> YamlSource:
+    """Read all documents of a file that hold anything, as a list, as `read_file` does with one."""
+    try:
+        return _read(_text_of(path, form), path, form, _Builder.documents)
+    except _RefusedError as refusal:
+        return YamlSource(path, problems=[Problem(path, refusal.line, refusal.message)])
+
+
+def _read(text: str, path: Path, form: Form, build: Callable[[_Builder], Any]) -> YamlSource:
     source = YamlSource(path)
     try:
         if len(text) > form.most_bytes:
             raise _RefusedError(_too_large(form))
         loader = form.loader(text.removeprefix("\ufeff"))
-        source.data = _Builder(loader, source, form).document()
+        source.data = build(_Builder(loader, source, form))
     except _RefusedError as refusal:
         source.problems.append(Problem(path, refusal.line, refusal.message))
     except yaml.YAMLError as error:
@@ -155,6 +170,15 @@ class _Builder:
             raise _RefusedError(self._form.second, _line(second))
         return data
 
+    def documents(self) -> list[Any]:
+        self._loader.get_event()
+        found = []
+        while (first := self._next_start()) is not None:
+            self._anchors.clear()
+            found.append(self._value(first, ()))
+            self._loader.get_event()
+        return [one for one in found if one is not None]
+
     def _next_start(self) -> yaml.Event | None:
         """Return the first event of the next document that holds anything."""
         while self._loader.check_event(yaml.DocumentStartEvent):
@@ -180,7 +204,7 @@ class _Builder:
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._sequence(location)
         else:
-            value = self._scalar(event)
+            value = self._scalar(event, self._is_text(location))
         if anchor:
             self._anchors[anchor] = (value, self._count - before)
         return value
@@ -252,11 +276,21 @@ class _Builder:
             return str(event.tag)
         return str(self._loader.resolve(yaml.ScalarNode, event.value, event.implicit))
 
-    def _scalar(self, event: yaml.Event) -> Any:
+    def _is_text(self, location: Location) -> bool:
+        """Tell whether a place is that of a text by its key, or by one of those around it."""
+        for part in reversed(location):
+            if not isinstance(part, str):
+                return False
+            if part in self._form.texts:
+                return True
+        return False
+
+    def _scalar(self, event: yaml.Event, as_text: bool) -> Any:
         if not isinstance(event, yaml.ScalarEvent):
             raise _RefusedError("ends too early", _line(event))
         tag = self._tag(event)
-        if tag in _TEXTS or _is_old_spelling(tag, event.value):
+        is_spelled = as_text and tag != f"{_TAG}null"
+        if is_spelled or tag in _TEXTS or _is_old_spelling(tag, event.value):
             return event.value
         construct = _CONSTRUCT.get(tag)
         if construct is None:

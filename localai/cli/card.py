@@ -12,6 +12,7 @@ import click
 
 from localai.cards.writing import AnotherCard, card_file, card_text, read_content, write_card
 from localai.cli.failures import FAILED
+from localai.cli.opening import backends_of, open_galleries, open_store
 from localai.cli.remedies import own_remedies
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.terminal import printable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from localai.cards.importers.imported import Imported
     from localai.cards.problems import Problem
     from localai.cards.reading import CheckedCard
-    from localai.cards.resolved import Backends, Locate, Meaning, ResolvedCard
+    from localai.cards.resolved import Locate, Meaning, ResolvedCard
     from localai.settings import Settings
 
 
@@ -46,7 +47,7 @@ def check_cards(
     from localai.cards.reading import check_card
 
     settings = settings_of(config, flags)
-    backends = _backends(settings)
+    backends = backends_of(settings)
     checked = [check_card(path, backends) for path in _files(paths)]
     if not checked:
         raise click.UsageError("there is no card (*.yaml, *.yml) in these folders")
@@ -63,7 +64,7 @@ def print_schema(config: Path | None, **flags: Any) -> None:
     """Print the JSON Schema of a card, for editors."""
     from localai.cards.json_schema import card_schema
 
-    click.echo(json.dumps(card_schema(_backends(settings_of(config, flags))), indent=2))
+    click.echo(json.dumps(card_schema(backends_of(settings_of(config, flags))), indent=2))
 
 
 @card_command.command("import")
@@ -105,13 +106,11 @@ def import_source(
 
 def _cards_of(source: str, name: str | None, settings: Settings) -> list[Imported]:
     from localai.cli.download_bars import download_bars
-    from localai.cli.gallery import known_backends, open_galleries
     from localai.gallery.card_sources import CardSources
-    from localai.store.store import Store
 
-    store, galleries = Store(settings.store), open_galleries(settings)
+    store, galleries = open_store(settings), open_galleries(settings)
     with download_bars() as show:
-        sources = CardSources(store, galleries, known_backends(settings), show)
+        sources = CardSources(store, galleries, backends_of(settings), show)
         return sources.cards_of(source, name)
 
 
@@ -133,13 +132,6 @@ def _write_all(imported: Sequence[Imported], output: Path, force: bool) -> None:
 
 def _target(output: Path, imported: Imported) -> Path:
     return card_file(output, imported.card["name"]) if output.is_dir() else output
-
-
-def _backends(settings: Settings) -> Backends:
-    from localai.protocol.manifest import read_manifests
-    from localai.settings import backend_folders
-
-    return read_manifests(*backend_folders(settings))
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from localai.cli.opening import open_store
 from localai.cli.trying import what_to_try
 from localai.settings import PROFILES, Settings, profile_folder
 
@@ -58,7 +59,7 @@ def _has_card(folder: Path, name: str) -> bool:
 
 def _card_to_fetch(settings: Settings, name: str) -> ResolvedCard | None:
     from localai.cards.model_files import remote_references
-    from localai.cli.doctor_cards import read_cards
+    from localai.cli.checked_cards import read_cards
     from localai.cli.profile_choice import with_profile
 
     cards = read_cards(with_profile(settings)).cards
@@ -71,9 +72,8 @@ def _fetch(settings: Settings, card: ResolvedCard, *, trust: bool, again: bool) 
     """Fetch what the card needs, and tell whether there was anything to fetch."""
     from localai.cards.model_files import missing_references, remote_references
     from localai.cli.download_bars import download_bars
-    from localai.store.store import Store
 
-    store = Store(settings.store)
+    store = open_store(settings)
     wanted = remote_references(card) if again else missing_references(card)
     with download_bars() as show:
         for text, sha256 in wanted.items():

@@ -17,7 +17,8 @@ from localai.cli.settings_options import settings_of, settings_options
 def cp_command(source: str, name: str, config: Path | None, **flags: Any) -> None:
     """Copy the card of the model SOURCE to the new model NAME; both share the files."""
     from localai.cards.writing import card_file, write_card
-    from localai.cli.pull import check_name, import_of, open_store, say_notes, try_card
+    from localai.cli.new_cards import check_name, import_of, say_notes, try_card
+    from localai.cli.opening import open_store
     from localai.cli.stored_models import find_model, own_cards
 
     settings = settings_of(config, flags)

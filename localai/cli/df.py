@@ -26,7 +26,7 @@ _WORDS = {
 @settings_options("store")
 def df_command(as_json: bool, config: Path | None, **flags: Any) -> None:
     """Show how much room the store takes, and how much is left."""
-    from localai.cli.pull import open_store
+    from localai.cli.opening import open_store
 
     store = open_store(settings_of(config, flags))
     used = asdict(store.usage())

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from localai.hardware.engines import Engine
     from localai.hardware.gpu import Gpu
     from localai.hardware.machine import Machine
-    from localai.hardware.profiles import Choice
+    from localai.hardware.profiles import ProfileChoice
     from localai.hardware.tools import Tool
 
 _SETTINGS = (
@@ -39,7 +39,7 @@ class Report:
     engines: tuple[Engine, ...]
     packages: Mapping[str, str | None]
     """The version of each package that a backend needs, None where it is not installed."""
-    choice: Choice
+    choice: ProfileChoice
     findings: tuple[Finding, ...]
 
     @property
@@ -70,7 +70,7 @@ def doctor_command(
 
 
 def _examine(config: Path | None, flags: dict[str, Any]) -> Report:
-    from localai.cli.doctor_cards import CheckedCards, read_cards
+    from localai.cli.checked_cards import CheckedCards, read_cards
     from localai.cli.doctor_checks import check_everything
     from localai.cli.doctor_engines import packages_of
     from localai.cli.doctor_findings import Finding

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterator, Sequence
 
 from localai.cli.addresses import loopback_of
-from localai.cli.doctor_cards import CheckedCards, check_files, check_profile
+from localai.cli.checked_cards import CheckedCards
+from localai.cli.doctor_cards import check_files, check_profile
 from localai.cli.doctor_engines import (
     check_acceleration,
     check_drivers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -83,13 +84,14 @@ def packages_of(
     return {name: version_of(name) for name in sorted(names, key=str.casefold)}
 
 
-def _missing(name: str, lines: list[str], image: str, level: str) -> Iterator[Finding]:
+def _missing(
+    name: str, lines: list[str], image: str, level: Literal["error", "warning"]
+) -> Iterator[Finding]:
     if not lines:
         return
     are = "is" if len(lines) == 1 else "are"
     text = f"The backend '{name}' is not complete: {', '.join(lines)} {are} not installed"
-    kind: Finding = Finding("error", text, install(lines, image=image))
-    yield kind if level == "error" else Finding("warning", text, kind.mend)
+    yield Finding(level, text, install(lines, image=image))
 
 
 def _others(name: str, found: list[tuple[str, str | None]]) -> Iterator[Finding]:

@@ -7,15 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from localai.amounts import GB, shown_bytes
 from localai.cli.doctor_findings import Finding, quoted
-from localai.cli.tables import render_bytes
 from localai.cli.unix_socket import check_socket
 from localai.errors import ConfigError
 from localai.hardware.machine import Machine
 from localai.pool.launchers.process import check_runtime_folder
 from localai.settings import Settings, check_folders, default_models_folder
 
-LITTLE_DISK = 2 * 2**30
+LITTLE_DISK = 2 * GB
 """Bytes; less holds hardly a model."""
 
 
@@ -24,7 +24,7 @@ def check_all_folders(settings: Settings, machine: Machine) -> Iterator[Finding]
     yield from _cards(settings)
     yield from _store(settings)
     if machine.disk_free is not None and machine.disk_free < LITTLE_DISK:
-        text = f"Only {render_bytes(machine.disk_free)} are free for models at {settings.store}"
+        text = f"Only {shown_bytes(machine.disk_free)} are free for models at {settings.store}"
         yield Finding("warning", text, "free some, or name a folder on another disk with --store")
     yield from _sockets(settings)
     yield from _own_socket(settings.socket)

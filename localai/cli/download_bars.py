@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from localai.cli.tables import render_bytes
+from localai.amounts import shown_bytes, shown_seconds
 from localai.cli.terminal import on_one_line
 from localai.store.progress import Progress as FileProgress
 from localai.store.progress import Report
@@ -55,9 +55,10 @@ def _bars(console: Console) -> Progress:
     return Bars(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        DownloadColumn(binary_units=True),
+        DownloadColumn(binary_units=False),
         TextColumn("{task.fields[state]}", markup=False),
         console=console,
+        redirect_stdout=False,
     )
 
 
@@ -91,9 +92,9 @@ class DownloadLines:
 
 
 def _line(progress: FileProgress) -> str:
-    of = "" if progress.total is None else f" of {render_bytes(progress.total)}"
+    of = "" if progress.total is None else f" of {shown_bytes(progress.total)}"
     state = _state(progress)
-    amount = f"{render_bytes(progress.done)}{of}"
+    amount = f"{shown_bytes(progress.done)}{of}"
     return f"{on_one_line(progress.path)}: {amount}{f', {state}' if state else ''}"
 
 
@@ -121,13 +122,5 @@ class _Bars:
 def _state(progress: FileProgress) -> str:
     if progress.phase != "fetching" or progress.speed <= 0:
         return _WORDS[progress.phase]
-    speed = f"{progress.speed / 2**20:.1f} MiB/s"
-    return speed if progress.eta is None else f"{speed}, {_span(progress.eta)} left"
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+    speed = f"{shown_bytes(progress.speed)}/s"
+    return speed if progress.eta is None else f"{speed}, {shown_seconds(progress.eta)} left"

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from localai.amounts import shown_bytes
 from localai.cli.client import Gateway, GatewayRefused, url_option
 from localai.cli.outputs import output_option, write_bytes
 from localai.cli.progress import Advance, progress_bar
@@ -41,7 +42,7 @@ def draw_command(prompt: str, url: str, output: Path, **parameters: Any) -> None
             write_bytes([picture], output)  # at once: a stream may still break off behind it
     if not picture:
         raise GatewayRefused("The gateway sent no picture.")
-    click.echo(f"{output}: {len(picture) / 1024:.0f} KiB", err=True)
+    click.echo(f"{output}: {shown_bytes(len(picture))}", err=True)
 
 
 def _pictures(gateway: Gateway, body: dict[str, Any], advance: Advance) -> Iterator[bytes]:

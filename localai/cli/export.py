@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from localai.amounts import shown_bytes
 from localai.cli.settings_options import settings_of, settings_options
-from localai.cli.tables import render_bytes
 
 if TYPE_CHECKING:
-    from localai.cli.stored_models import Found
+    from localai.cli.stored_models import FoundModel
 
 PLACEHOLDER = "{store}"
 """What stands in an exported card for the folder of the store, which differs by machine."""
@@ -26,7 +26,7 @@ def export_command(name: str, file: Path, force: bool, config: Path | None, **fl
     """Write the model NAME with its card to the tar FILE; `localai import FILE` takes it in."""
     import yaml
 
-    from localai.cli.pull import open_store
+    from localai.cli.opening import open_store
     from localai.cli.stored_models import find_model
 
     settings = settings_of(config, flags)
@@ -45,10 +45,10 @@ def export_command(name: str, file: Path, force: bool, config: Path | None, **fl
     here = found.card.path.parent if found.card is not None else store.folder
     text = yaml.safe_dump(_portable(card, here, store.folder), sort_keys=False)
     size = store.export(model, file.absolute(), text if card else "")
-    click.echo(f"Wrote {file}, {render_bytes(size)}.")
+    click.echo(f"Wrote {file}, {shown_bytes(size)}.")
 
 
-def _nothing_to_export(name: str, found: Found) -> str:
+def _nothing_to_export(name: str, found: FoundModel) -> str:
     reference = found.card.content.get("model") if found.card is not None else None
     if reference is None:
         return f"The card of '{name}' names no file to export."
@@ -57,7 +57,7 @@ def _nothing_to_export(name: str, found: Found) -> str:
 
 def _portable(value: Any, here: Path, store: Path) -> Any:
     """Return a card's `value` with `{store}` in place of the store, by whatever path it is."""
-    from localai.store.places import place_of
+    from localai.files import place_of
 
     if isinstance(value, dict):
         return {key: _portable(one, here, store) for key, one in value.items()}

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localai.cli.failures import FAILED
+from localai.cli.opening import backends_of, open_galleries
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.tables import render_table
 
 if TYPE_CHECKING:
     from localai.cards.resolved import Backends
     from localai.cards.yaml_source import YamlSource
-    from localai.gallery.galleries import Galleries
     from localai.gallery.index import Index
-    from localai.settings import Settings
 
 
 @click.group("gallery")
@@ -90,7 +89,7 @@ def show_entry(name: str, as_json: bool, config: Path | None, **flags: Any) -> N
     galleries, free = open_galleries(settings_of(config, flags)), gallery_entry.free_memory()
     found = gallery_entry.find_entry(galleries, name, free)
     if as_json:
-        click.echo(json.dumps(gallery_entry.describe(found), indent=2))
+        click.echo(json.dumps(gallery_entry.describe_all(found), indent=2))
     else:
         gallery_entry.print_entry(found, galleries.all(), free)
 
@@ -109,7 +108,7 @@ def check_gallery(context: click.Context, /, path: Path, config: Path | None, **
     from localai.gallery.localai_format import is_localai_index
     from localai.gallery.yaml_text import read_file
 
-    backends, content = known_backends(settings_of(config, flags)), read_file(path)
+    backends, content = backends_of(settings_of(config, flags)), read_file(path)
     if is_localai_index(content.data):
         context.exit(_check_theirs(content, path, backends))
     found = lint(index_of(content, path.stem), backends)
@@ -141,21 +140,6 @@ def _check_theirs(content: YamlSource, path: Path, backends: Backends) -> int:
         return FAILED
     click.echo(f"{path}: ok ({len(index.entries)} models)")
     return 0
-
-
-def open_galleries(settings: Settings) -> Galleries:
-    """Return the galleries of the person whose settings these are."""
-    from localai.gallery.galleries import galleries_of
-
-    return galleries_of(settings, known_backends(settings))
-
-
-def known_backends(settings: Settings) -> Backends:
-    """Return the backends that models can be installed for."""
-    from localai.protocol.manifest import read_manifests
-    from localai.settings import backend_folders
-
-    return read_manifests(*backend_folders(settings))
 
 
 def _say_what_came(done: str, index: Index) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from localai.gallery.index import Index
     from localai.gallery.search import Found
 
+_NEEDS = ("on_cpu", "device", "host")
 _FITS = {True: "yes", False: "no", None: "nobody knows"}
 
 
@@ -48,25 +49,15 @@ def shown_size(found: Found) -> str:
     return "-" if entry.footprint is None else f"~{render_bytes(entry.footprint.weight_bytes)}"
 
 
-def describe(found: Found) -> dict[str, Any]:
-    """Return all that a gallery says of a model, and whether it fits, in the words of the API."""
-    from localai.gallery.entry import Entry
+def describe_all(found: Found) -> dict[str, Any]:
+    """Return what the API tells of a model, and all else that its gallery says, for JSON."""
+    from localai.gallery.search import describe
 
     known = found.model.model_dump(mode="json", exclude_defaults=True)
-    known["license"] = known.pop("licence", None)
-    if isinstance(found.model, Entry):
-        known["size"] = found.model.download_size
+    known.pop("licence", None)  # it is called `license` there
     need = found.fit.need
-    return {
-        **known,
-        "gallery": found.gallery,
-        "installable": isinstance(found.model, Entry),
-        "fits": found.fit.fits,
-        "fit": found.fit.reason,
-        "needs": None
-        if need is None
-        else {"on_cpu": need.on_cpu, "device": need.device, "host": need.host},
-    }
+    needs = None if need is None else {name: getattr(need, name) for name in _NEEDS}
+    return known | describe(found) | {"needs": needs}
 
 
 def find_entry(galleries: Galleries, text: str, free: FreeMemory) -> Found:
@@ -74,21 +65,10 @@ def find_entry(galleries: Galleries, text: str, free: FreeMemory) -> Found:
 
     Raises ModelNotFound with the nearest names.
     """
-    from localai.gallery.fit import Fit, fit
-    from localai.gallery.search import Found
+    from localai.gallery.search import found_of
 
-    gallery, _, name = text.rpartition("@")
-    indexes = [one for one in galleries.all() if gallery in {"", one.name}]
-    for index in indexes:
-        if name in index.entries:
-            entry = index.entries[name]
-            return Found(index.name, entry, fit(entry, free))
-    for index in indexes:
-        if name in index.unusable:
-            unusable = index.unusable[name]
-            return Found(index.name, unusable, Fit(False, unusable.reason))
-    found = galleries.find(text)  # raises what there is to say
-    return Found(gallery, found, fit(found, free))
+    offer = galleries.offer(text)
+    return found_of(offer.gallery, offer.model, free)
 
 
 def print_entry(found: Found, indexes: Sequence[Index], free: FreeMemory) -> None:

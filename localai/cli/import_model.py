@@ -29,8 +29,11 @@ def import_command(
     from pydantic import ValidationError
 
     from localai.cards.writing import card_file, write_card
-    from localai.cli.pull import check_name, open_store, suggested_card_name, try_card
+    from localai.cli.new_cards import check_name, suggested_card_name, try_card
+    from localai.cli.opening import open_store
 
+    if not file.is_file():  # it is read twice, which a pipe cannot be
+        raise click.ClickException(f"{file} is no file.")
     settings = settings_of(config, flags)
     ensure_folders(settings)
     if name is not None:
@@ -39,7 +42,7 @@ def import_command(
 
     def content_of(packed: Packed) -> dict[str, Any]:
         try:
-            return _content(packed, name, settings)
+            return _content(packed, file, name, settings)
         except (ValidationError, TypeError) as error:
             raise click.ClickException(f"The card in {file} cannot be used: {error}") from error
 
@@ -69,15 +72,14 @@ def _refuse_taken(settings: Settings, name: str, model: str) -> None:
             raise AnotherCard(card.path)
 
 
-def _content(packed: Packed, name: str | None, settings: Settings) -> dict[str, Any]:
+def _content(packed: Packed, file: Path, name: str | None, settings: Settings) -> dict[str, Any]:
     """Return the card that came along, with this store's paths; else one of the files alone."""
-    import yaml
-
     from localai.cards.schema import Card
     from localai.cli.export import PLACEHOLDER, moved
-    from localai.cli.pull import import_of, say_notes, suggested_card_name
+    from localai.cli.new_cards import import_of, say_notes, suggested_card_name
+    from localai.store.foreign_card import read_card
 
-    content = yaml.safe_load(packed.card)
+    content = read_card(packed.card, str(file))
     if content is None:
         found = import_of(
             name or suggested_card_name(packed.model.reference), packed.model, settings

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from localai.cli.gallery import open_galleries
 from localai.cli.gallery_entry import free_memory
+from localai.cli.opening import open_galleries, open_store
 from localai.cli.remedies import own_remedies
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.trying import what_to_try
@@ -50,12 +50,11 @@ def install_named(
     from localai.gallery.chosen_form import chosen_form, form_of
     from localai.gallery.install import install_from
     from localai.gallery.named import entry_named
-    from localai.gallery.taken_names import Place, main_reference
-    from localai.store.store import Store
+    from localai.gallery.taken_names import CardPlace, main_reference
 
     galleries = open_galleries(settings)
     entry = entry_named(galleries, text)
-    place = Place(settings.models, own_cards(settings), Store(settings.store))
+    place = CardPlace(settings.models, own_cards(settings), open_store(settings))
     form = chosen_form(entry, galleries, variant, place=place, name=called)
     if form is not None:
         click.echo(f"note: '{form}' is installed.", err=True)

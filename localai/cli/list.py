@@ -10,13 +10,12 @@ from typing import Any
 
 import click
 
+from localai.amounts import shown_age
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.tables import render_bytes, render_table
 from localai.settings import Settings, builtin_cards_folder
 
 _HEADINGS = ("NAME", "ID", "SIZE", "MODIFIED")
-_SPANS = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"),
-          (60, "minute"), (1, "second"))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,14 @@ def list_command(as_json: bool, config: Path | None, **flags: Any) -> None:
         return
     now = time.time()
     rows = [
-        (line.name, line.id or "-", render_bytes(line.size), _ago(now - line.modified))
+        (line.name, line.id or "-", render_bytes(line.size), shown_age(now - line.modified))
         for line in lines
     ]
     click.echo(render_table(_HEADINGS, rows))
 
 
 def _lines(settings: Settings) -> list[_Line]:
-    from localai.cli.pull import open_store
+    from localai.cli.opening import open_store
     from localai.cli.stored_models import cards_of, known_cards
 
     starters = builtin_cards_folder()  # they are no pulled models, nor cards of the user's
@@ -67,11 +66,3 @@ def _lines(settings: Settings) -> list[_Line]:
             line = _Line(card.name, "", size, found.st_mtime, str(card.model))
             lines.setdefault((card.name, card.model), line)
     return sorted(lines.values(), key=lambda line: line.name)
-
-
-def _ago(seconds: float) -> str:
-    for span, unit in _SPANS:
-        if seconds >= span:
-            count = int(seconds // span)
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "now"

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from localai.cli.stored_models import Found
-    from localai.gallery.taken_names import Place
+    from localai.cli.stored_models import FoundModel
+    from localai.gallery.taken_names import CardPlace
     from localai.store.store import Store
 
 
-def refuse_other_cards(place: Place, name: str, reference: str, *, force: bool = False) -> None:
+def refuse_other_cards(place: CardPlace, name: str, reference: str, *, force: bool = False) -> None:
     """Refuse the name of a card that does not run `reference`, before that is fetched.
 
     Raises AnotherCard, and NameTaken for a card that even `force` would not replace.
@@ -28,10 +28,10 @@ def refuse_other_cards(place: Place, name: str, reference: str, *, force: bool =
         raise
 
 
-def cards_elsewhere(found: Found, store: Store) -> list[Path]:
+def cards_elsewhere(found: FoundModel, store: Store) -> list[Path]:
     """Return the cards of other models folders that need the files, as the store has noted them."""
+    from localai.files import place_of
     from localai.gallery.noted_cards import noted_cards
-    from localai.store.places import place_of
 
     models = [] if found.model is None else [found.model, *found.same]
     cards = [*found.cards, *([] if found.card is None else [found.card])]

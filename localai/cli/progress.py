@@ -6,22 +6,25 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import click
-
 Advance = Callable[[float, float], None]
 """Takes what is done and the whole, in any unit."""
-_PARTS = 1000
 
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Advance]:
     """Show a bar that the given function moves."""
-    with click.progressbar(
-        length=_PARTS, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as bar:
+    if not sys.stderr.isatty():
+        yield lambda done, whole: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    # What a command prints on standard output is for another program, and no part of the bar.
+    with Progress(console=Console(stderr=True), redirect_stdout=False) as bars:
+        task = bars.add_task(label, total=None)
 
         def advance(done: float, whole: float) -> None:
-            part = round(_PARTS * min(1.0, done / whole)) if whole > 0 else 0
-            bar.update(max(0, part - bar.pos))
+            if whole > 0:
+                bars.update(task, completed=min(done, whole), total=whole)
 
         yield advance

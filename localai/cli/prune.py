@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from localai.amounts import shown_bytes
 from localai.cli.settings_options import settings_of, settings_options
-from localai.cli.tables import render_bytes
 
 if TYPE_CHECKING:
     from localai.store.store import Store
@@ -24,7 +24,7 @@ def prune_command(everything: bool, dry: bool, config: Path | None, **flags: Any
     What was written in the last hour stays, and an unfinished download for a week after it was last
     tried, as it goes on when its pull is repeated. What is under way or loaded always stays.
     """
-    from localai.cli.pull import open_store
+    from localai.cli.opening import open_store
     from localai.cli.stored_models import own_cards
     from localai.store.cleaning import Pruning
 
@@ -36,7 +36,7 @@ def prune_command(everything: bool, dry: bool, config: Path | None, **flags: Any
     pruned = store.prune(wanted)
     for path in pruned.paths:
         click.echo(path)
-    count, size = len(pruned.paths), render_bytes(pruned.freed)
+    count, size = len(pruned.paths), shown_bytes(pruned.freed)
     done = "would be removed; {} would become free." if dry else "removed; {} became free."
     click.echo(f"{count} files {done.format(size)}")
 

@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localai.cli.card_files import fetch_card, hint_at_profiles
-from localai.cli.gguf import check_file
+from localai.cli.new_cards import check_name, import_of, say_notes, try_card
+from localai.cli.opening import open_store
 from localai.cli.remedies import own_remedies
 from localai.cli.settings_options import settings_of, settings_options
-from localai.cli.terminal import printable
-from localai.cli.trying import what_to_try
-from localai.settings import Settings, backend_folders, ensure_folders
+from localai.settings import Settings, ensure_folders
 
 if TYPE_CHECKING:
-    from localai.cards.importers.imported import Imported
-    from localai.cards.resolved import Backends
-    from localai.cli.stored_models import OwnCard
+    from localai.cli.stored_models import KnownCard
     from localai.references import Reference
     from localai.store.records import StoredModel
     from localai.store.store import Store
@@ -87,22 +84,30 @@ def _pull_of_gallery(
 
 
 def _pull_reference(
-    settings: Settings, ref: str, reference: Reference, name: str | None, **how: Any
+    settings: Settings,
+    ref: str,
+    reference: Reference,
+    name: str | None,
+    *,
+    sha256: str | None,
+    trust: bool,
+    force: bool,
 ) -> None:
     from localai.cards.writing import card_file, write_card
     from localai.cli.other_cards import refuse_other_cards
     from localai.cli.stored_models import own_cards
-    from localai.gallery.taken_names import Place
+    from localai.gallery.taken_names import CardPlace
+    from localai.store.naming import suggested_name
 
-    store, force = open_store(settings), how["force"]
+    store = open_store(settings)
     before = store.find(str(reference))
     own = _own_card(settings, store, reference, name, before)
-    name = name or (own.name if own is not None else _suggested(reference))
+    name = name or (own.name if own is not None else suggested_name(reference))
     target = own.path if own is not None else card_file(settings.models, name)
     if own is None and not force:
-        place = Place(settings.models, own_cards(settings), store)
+        place = CardPlace(settings.models, own_cards(settings), store)
         refuse_other_cards(place, name, str(reference))
-    model = _pull(store, ref, **how)
+    model = _pull(store, ref, sha256=sha256, trust=trust, force=force)
     found = import_of(name, model, settings)
     say_notes(found)
     wrote = False
@@ -124,72 +129,14 @@ def _kept_card(target: Path, made: Mapping[str, Any]) -> Mapping[str, Any]:
     return there if {"name", "backend"} <= there.keys() else made
 
 
-def open_store(settings: Settings) -> Store:
-    """Return the store of these settings."""
-    from localai.store.store import Store
-
-    return Store(settings.store)
-
-
-def import_of(name: str, model: StoredModel, settings: Settings) -> Imported:
-    """Return the card that runs a model, decided from the model's own files."""
-    from localai.gallery.pulled import import_pulled
-
-    if model.model.suffix.lower() == ".gguf":
-        check_file(model.model)
-    return import_pulled(name, model, settings.store, _backends(settings))
-
-
-def say_notes(found: Imported) -> None:
-    """Print what did not become a part of the card."""
-    for note in found.notes:
-        click.echo(printable(f"note: {note}"), err=True)
-
-
-def try_card(card: Mapping[str, Any], settings: Settings) -> str:
-    """Return a command that shows what the card's model can do."""
-    usual = _backends(settings)[card["backend"]][1].usual_capabilities(card.get("options", {}))
-    return what_to_try(card["name"], card.get("capabilities") or usual)
-
-
-def _backends(settings: Settings) -> Backends:
-    from localai.protocol.manifest import read_manifests
-
-    return read_manifests(*backend_folders(settings))
-
-
-def _pull(store: Store, ref: str, **wanted: Any) -> StoredModel:
+def _pull(store: Store, ref: str, *, sha256: str | None, trust: bool, force: bool) -> StoredModel:
     from localai.cli.download_bars import download_bars
     from localai.gallery.pulled import refuse_not_run
 
     with download_bars() as show:
-        return store.pull(ref, check=refuse_not_run, progress=show, **wanted)
-
-
-def suggested_card_name(text: str) -> str:
-    """Return what a model is called after its reference."""
-    from localai.references import parse_reference
-
-    return _suggested(parse_reference(text))
-
-
-def _suggested(reference: Reference) -> str:
-    from localai.store.naming import suggested_name
-
-    return suggested_name(reference)
-
-
-def check_name(name: str) -> None:
-    """Refuse a name that a card cannot have."""
-    from pydantic import ValidationError
-
-    from localai.cards.schema import Card
-
-    try:
-        Card(name=name, backend="llama_cpp")
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise click.BadParameter(reason, param_hint="--name") from error
+        return store.pull(
+            ref, sha256=sha256, trust=trust, force=force, check=refuse_not_run, progress=show
+        )
 
 
 def _own_card(
@@ -198,10 +145,11 @@ def _own_card(
     reference: Reference,
     name: str | None,
     before: StoredModel | None,
-) -> OwnCard | None:
+) -> KnownCard | None:
     """Return the card that runs the model already: as `name`, or where nobody says, as anything."""
     from localai.cards.writing import card_file
     from localai.cli.stored_models import own_cards
+    from localai.store.naming import suggested_name
 
     path = before.model if before is not None else _path_in_place(reference)
     cards = [
@@ -209,12 +157,12 @@ def _own_card(
         for card in own_cards(settings)
         if (path is not None and card.model == path) or _names(card, store, reference)
     ]
-    usual = card_file(settings.models, name or _suggested(reference))
+    usual = card_file(settings.models, name or suggested_name(reference))
     asked = [card for card in cards if name is None or card.path == usual]
     return min(asked, key=lambda card: card.path != usual, default=None)
 
 
-def _names(card: OwnCard, store: Store, reference: Reference) -> bool:
+def _names(card: KnownCard, store: Store, reference: Reference) -> bool:
     """Tell whether a card names the model by its reference, which is fetched at its first call."""
     from localai.errors import InvalidReference
 
@@ -228,8 +176,9 @@ def _names(card: OwnCard, store: Store, reference: Reference) -> bool:
 
 
 def _path_in_place(reference: Reference) -> Path | None:
+    from localai.files import place_of
     from localai.references import FileReference
 
     if isinstance(reference, FileReference):
-        return reference.path.expanduser().resolve()
+        return place_of(reference.path.expanduser())
     return None

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from localai.amounts import shown_bytes
 from localai.cli.settings_options import settings_of, settings_options
-from localai.cli.stored_models import Found, find_model
-from localai.cli.tables import render_bytes
+from localai.cli.stored_models import FoundModel, find_model
 
 if TYPE_CHECKING:
     from localai.store.removing import Removed
@@ -26,8 +26,8 @@ def rm_command(names: tuple[str, ...], force: bool, config: Path | None, **flags
 
     A file that another model needs stays, as do files that you keep elsewhere yourself.
     """
+    from localai.cli.opening import open_store
     from localai.cli.other_cards import cards_elsewhere
-    from localai.cli.pull import open_store
     from localai.store.removing import Removed
 
     settings = settings_of(config, flags)
@@ -38,14 +38,14 @@ def rm_command(names: tuple[str, ...], force: bool, config: Path | None, **flags
         elsewhere = [] if force else cards_elsewhere(found, store)
         removed = Removed(0) if elsewhere else _remove_files(found, store, force)
         _remove_card(found)
-        click.echo(f"Removed {found.name}; {render_bytes(removed.freed)} became free.")
+        click.echo(f"Removed {found.name}; {shown_bytes(removed.freed)} became free.")
         if elsewhere:
             click.echo(f"Its files stay for {', '.join(map(str, elsewhere))}.")
         for line in (*_who_needs(found, force), *_what_stays(removed)):
             click.echo(line)
 
 
-def _refuse_other_cards(found: Found, name: str, force: bool) -> None:
+def _refuse_other_cards(found: FoundModel, name: str, force: bool) -> None:
     """Refuse to take a model away by its reference while several cards, or others, need it."""
     if found.card is not None and not found.card.is_own and found.model is None:
         raise click.ClickException(
@@ -60,7 +60,7 @@ def _refuse_other_cards(found: Found, name: str, force: bool) -> None:
         )
 
 
-def _remove_files(found: Found, store: Store, force: bool) -> Removed:
+def _remove_files(found: FoundModel, store: Store, force: bool) -> Removed:
     """Remove the stored files, under all names of the model, unless another card needs them."""
     from localai.store.removing import Removed
 
@@ -69,7 +69,7 @@ def _remove_files(found: Found, store: Store, force: bool) -> Removed:
     return store.remove_all((one.reference for one in (found.model, *found.same)), force)
 
 
-def _remove_card(found: Found) -> None:
+def _remove_card(found: FoundModel) -> None:
     if found.card is None:
         return
     if found.card.is_own:
@@ -78,7 +78,7 @@ def _remove_card(found: Found) -> None:
         click.echo(f"The card {found.card.path} stays: it ships with LocalAI.")
 
 
-def _who_needs(found: Found, force: bool) -> Iterator[str]:
+def _who_needs(found: FoundModel, force: bool) -> Iterator[str]:
     if found.model is not None and found.others and not force:
         yield f"Its files stay for {', '.join(card.name for card in found.others)}."
 
@@ -89,11 +89,11 @@ def _what_stays(removed: Removed) -> Iterator[str]:
 
     cached = [one for one in removed.elsewhere if one.path is not None and is_in_cache(one.path)]
     if cached:
-        size = render_bytes(sum(one.size for one in cached))
+        size = shown_bytes(sum(one.size for one in cached))
         yield (
             f"{size} stay in Hugging Face's cache ({cache_folder()}), where other programs read "
             "them: `hf cache` removes them."
         )
     for one in removed.elsewhere:
         if one not in cached:
-            yield f"{render_bytes(one.size)} stay: {one.path or 'another file'} has the same bytes."
+            yield f"{shown_bytes(one.size)} stay: {one.path or 'another file'} has the same bytes."

@@ -64,7 +64,7 @@ def _warn_of_shortages(settings: Settings, cards: Iterable[ResolvedCard]) -> Non
     """Say at the start what the machine is too small for, and not when the download fails."""
     if settings.profile is None:
         return
-    from localai.cli.doctor_cards import profile_shortages
+    from localai.cli.profile_needs import profile_shortages
     from localai.hardware.memory import detect_memory
     from localai.hardware.probe import ThisMachine
 

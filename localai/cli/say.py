@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from localai.amounts import shown_bytes
 from localai.cli.client import Gateway, url_option
 from localai.cli.outputs import output_option, write_bytes
 
@@ -32,7 +33,7 @@ def say_command(text: str | None, url: str, output: Path, **parameters: str | fl
     body |= {"input": said, "response_format": _format_of(output)}
     with closing(Gateway(url).stream_bytes("/v1/audio/speech", body)) as audio:
         size = write_bytes(_counted(audio), output)
-    click.echo(f"{output}: {size / 1024:.0f} KiB", err=True)
+    click.echo(f"{output}: {shown_bytes(size)}", err=True)
 
 
 def _piped_text() -> str:
@@ -54,7 +55,7 @@ def _counted(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         size += len(chunk)
         if sys.stderr.isatty():
-            click.echo(f"\rSpeaking {size / 1024:.0f} KiB ", err=True, nl=False)
+            click.echo(f"\rSpeaking {shown_bytes(size)} ", err=True, nl=False)
         yield chunk
     if sys.stderr.isatty():
         click.echo("\r", err=True, nl=False)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from localai.cli.gallery import open_galleries
-from localai.cli.gallery_entry import describe, free_memory, shown_name, shown_size
+from localai.cli.gallery_entry import describe_all, free_memory, shown_name, shown_size
+from localai.cli.opening import open_galleries
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.tables import render_table
 from localai.protocol.capabilities import Capability
@@ -52,7 +52,7 @@ def search_command(
         fits_only=fits,
     )
     if as_json:
-        click.echo(json.dumps([describe(one) for one in found], indent=2))
+        click.echo(json.dumps([describe_all(one) for one in found], indent=2))
     elif not found:
         raise click.ClickException("No gallery has such a model: try fewer words.")
     else:

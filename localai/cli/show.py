@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from localai.cli.settings_options import settings_of, settings_options
-from localai.cli.stored_models import Found, find_model
+from localai.cli.stored_models import FoundModel, find_model
 from localai.cli.tables import render_bytes, render_table
 
 
@@ -20,7 +20,7 @@ from localai.cli.tables import render_bytes, render_table
 @settings_options("models", "store", "profile")
 def show_command(name: str, as_json: bool, config: Path | None, **flags: Any) -> None:
     """Show the model NAME: a card's name, a reference, or the start of an id."""
-    from localai.cli.pull import open_store
+    from localai.cli.opening import open_store
 
     settings = settings_of(config, flags)
     store = open_store(settings)
@@ -52,7 +52,7 @@ def _how(path: Path, how: str) -> str:
     return f"{how}, shared" if is_shared else how
 
 
-def _told(found: Found) -> dict[str, Any]:
+def _told(found: FoundModel) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if (model := found.model) is not None:
         told |= {"reference": model.reference, "id": model.id, "size": render_bytes(model.size)}

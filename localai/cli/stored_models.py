@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import click
 
@@ -21,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OwnCard:
-    """A card of the user's; with `is_own` false one that ships with LocalAI, as a profile's.
+class KnownCard:
+    """A card that names mean: the user's, or one that ships with LocalAI, which is not `is_own`.
 
     `model` is where its model is, or would be, if that is known, and `needs` everything that the
     card names; both as `place_of` spells them.
@@ -37,16 +35,16 @@ class OwnCard:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundModel:
     """What a name means: a card, files in the store, or both.
 
     `same` are the records of the same model under other references, as of several spellings, and
     `cards` all that need a file of any of them.
     """
 
-    card: OwnCard | None
+    card: KnownCard | None
     model: StoredModel | None
-    cards: tuple[OwnCard, ...] = ()
+    cards: tuple[KnownCard, ...] = ()
     same: tuple[StoredModel, ...] = ()
 
     @property
@@ -55,19 +53,19 @@ class Found:
         return self.card.name if self.card else self.model.reference if self.model else ""
 
     @property
-    def others(self) -> tuple[OwnCard, ...]:
+    def others(self) -> tuple[KnownCard, ...]:
         """The cards that need the files besides the one that is meant."""
         return tuple(one for one in self.cards if one is not self.card)
 
 
-def own_cards(settings: Settings) -> list[OwnCard]:
+def own_cards(settings: Settings) -> list[KnownCard]:
     """Return the cards of the user's folder and those in it; what is no YAML is passed over."""
     from localai.cli.whereabouts import locator_of
 
     return list(_cards(settings.models, locator_of(settings)))
 
 
-def known_cards(settings: Settings) -> list[OwnCard]:
+def known_cards(settings: Settings) -> list[KnownCard]:
     """Return the user's cards, then those of the profile and the starters that they leave."""
     from localai.cli.profile_choice import with_profile
     from localai.cli.whereabouts import locator_of
@@ -82,7 +80,7 @@ def known_cards(settings: Settings) -> list[OwnCard]:
     return cards
 
 
-def find_model(settings: Settings, store: Store, name: str) -> Found:
+def find_model(settings: Settings, store: Store, name: str) -> FoundModel:
     """Return what `name` means: a card's name, a reference, or the start of an id.
 
     Raises ClickException that lists near names.
@@ -100,7 +98,7 @@ def find_model(settings: Settings, store: Store, name: str) -> Found:
     return _found(users[0] if users else None, model, store, cards)
 
 
-def cards_of(model: StoredModel | None, cards: Sequence[OwnCard]) -> tuple[OwnCard, ...]:
+def cards_of(model: StoredModel | None, cards: Sequence[KnownCard]) -> tuple[KnownCard, ...]:
     """Return the cards whose model is `model`."""
     if model is None:
         return ()
@@ -108,19 +106,17 @@ def cards_of(model: StoredModel | None, cards: Sequence[OwnCard]) -> tuple[OwnCa
 
 
 def _found(
-    card: OwnCard | None, model: StoredModel | None, store: Store, cards: Sequence[OwnCard]
-) -> Found:
-    from localai.store.places import place_of
+    card: KnownCard | None, model: StoredModel | None, store: Store, cards: Sequence[KnownCard]
+) -> FoundModel:
+    from localai.gallery.card_files import stored_places
 
     if model is None:
-        return Found(card, None)
+        return FoundModel(card, None)
     same = tuple(one for one in store.list() if one.model == model.model)
-    parts = (store.folder / file.path for one in same for file in one.files)
-    files = {place_of(path) for path in (model.model, *parts)}
-    folders = {one for file in files for one in file.parents if store.folder in one.parents}
-    users = tuple(one for one in cards if not one.needs.isdisjoint(files | folders))
+    places = {place for one in same for place in stored_places(one, store.folder)}
+    users = tuple(one for one in cards if not one.needs.isdisjoint(places))
     others = tuple(one for one in same if one.reference != model.reference)
-    return Found(card, model, users, others)
+    return FoundModel(card, model, users, others)
 
 
 def _broken(store: Store, name: str) -> StoredModel | None:
@@ -128,52 +124,18 @@ def _broken(store: Store, name: str) -> StoredModel | None:
     return next((one for one in store.list() if one.reference == name), None)
 
 
-def _cards(folder: Path, locate: Locate, is_own: bool = True) -> Iterator[OwnCard]:
+def _cards(folder: Path, locate: Locate, is_own: bool = True) -> Iterator[KnownCard]:
     from localai.cards.catalog import card_files
     from localai.cards.writing import read_content
+    from localai.gallery.card_files import place_named, places_of
 
     for path in card_files(folder):
         content = read_content(path)
         if content is not None:  # `localai card check` tells what is wrong with the others
             written = content.get("model")
-            model = _place(path.parent, written, locate) if isinstance(written, str) else None
-            needs = {*_named(path.parent, content, locate), *([model] if model else [])}
+            model = None
+            if isinstance(written, str):
+                model = place_named(written, path.parent, locate)
+            needs = places_of(content, path.parent, locate)
             name = str(content.get("name", path.stem))
-            yield OwnCard(path, name, model, content, frozenset(needs), is_own)
-
-
-def _place(folder: Path, model: str, locate: Locate) -> Path | None:
-    """Return where a card's model is, or would be; None for one from elsewhere not here yet."""
-    from localai.store.places import place_of
-
-    path = place_of(folder / os.path.expanduser(model))
-    if "://" not in model:
-        meaning = None if path.exists() else locate.meaning(model)
-        if meaning is None:
-            return path
-        model = meaning.reference
-    if model.lower().startswith("file://"):
-        return place_of(Path(unquote(urlsplit(model).path)))
-    found = locate(model)
-    return found and place_of(found)
-
-
-def _named(folder: Path, content: Mapping[str, Any], locate: Locate) -> Iterator[Path]:
-    """Yield what any text of a card may name: a card that is wrong elsewhere needs files too."""
-    from localai.store.places import place_of
-
-    for text in _texts(content):
-        if not text or "\n" in text or "\0" in text:
-            continue
-        if "/" in text and (found := _place(folder, text, locate)) is not None:
-            yield found
-        if "://" not in text:
-            yield place_of(folder / os.path.expanduser(text))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _texts(one)
+            yield KnownCard(path, name, model, content, frozenset(needs), is_own)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from localai.amounts import shown_bytes
 from localai.cli.terminal import on_one_line
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def render_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -20,13 +19,8 @@ def render_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def render_bytes(count: int | None) -> str:
-    """Return `1.5 GiB` for a number of bytes, `-` for None."""
-    if count is None:
-        return "-"
-    size, unit = float(count), 0
-    while size >= 1024 and unit < len(_UNITS) - 1:
-        size, unit = size / 1024, unit + 1
-    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{count} B"
+    """Return `1.5 GB` for a number of bytes, `-` for None."""
+    return "-" if count is None else shown_bytes(count)
 
 
 def render_some(names: Sequence[str], most: int = 3) -> str:

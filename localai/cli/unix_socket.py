@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import stat
@@ -12,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from localai.errors import ConfigError
+from localai.file_locks import try_lock
 
 BACKLOG = 2048
 _NOT_FOR_OTHERS = 0o117
@@ -67,12 +67,9 @@ def _only_start_in(folder: Path) -> Iterator[None]:
 
 def _lock(opened: int, folder: Path) -> None:
     end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            return fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise _refusal(f"socket: another program holds a lock on {folder}.") from None
+    while not try_lock(opened):
+        if time.monotonic() > end:
+            raise _refusal(f"socket: another program holds a lock on {folder}.")
         time.sleep(0.01)
 
 

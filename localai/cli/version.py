@@ -14,10 +14,10 @@ from localai import __version__
 @click.option("--json", "as_json", is_flag=True, help="Print JSON")
 def version_command(as_json: bool) -> None:
     """Show the versions of LocalAI, Python and the platform, and the backends found."""
-    from localai.protocol.manifest import read_manifests
-    from localai.settings import backend_folders, load_settings
+    from localai.cli.opening import backends_of
+    from localai.settings import load_settings
 
-    backends = sorted(read_manifests(*backend_folders(load_settings())))
+    backends = sorted(backends_of(load_settings()))
     python, system = platform.python_version(), platform.platform()
     if as_json:
         told = {"version": __version__, "python": python, "platform": system, "backends": backends}

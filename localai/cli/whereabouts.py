@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from localai.settings import Settings, backend_folders
+from localai.cli.opening import backends_of
+from localai.settings import Settings
 
 if TYPE_CHECKING:
     from localai.cards.resolved import Meaning
@@ -15,16 +16,16 @@ if TYPE_CHECKING:
 
 def locator_of(settings: Settings) -> Locator:
     """Return what finds the models of cards; galleries are read only for a name in them."""
-    from localai.store.whereabouts import locator
+    from localai.store.whereabouts import Locator
 
     @cache
-    def galleries() -> GalleryNames:
+    def names() -> GalleryNames:
+        from localai.gallery.galleries import galleries_of
         from localai.gallery.named import GalleryNames
-        from localai.protocol.manifest import read_manifests
 
-        return GalleryNames(settings, read_manifests(*backend_folders(settings)))
+        return GalleryNames(galleries_of(settings, backends_of(settings)))
 
     def named(name: str) -> Meaning | None:
-        return galleries()(name)
+        return names()(name)
 
-    return locator(settings.store, named)
+    return Locator(settings.store, named)

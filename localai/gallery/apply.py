@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from localai.cards.schema import ModelName
+from localai.cards.schema import ModelName, Sha256
 from localai.errors import InvalidRequest, ModelNotFound, UnsupportedParameter
 from localai.gallery.asked_by_callers import caller_reference, refuse_code, refuse_paths
 from localai.gallery.chosen_form import chosen_form
 from localai.gallery.entry import Entry
 from localai.gallery.localai_format import deep_merge, web_address
-from localai.gallery.orders import (
-    Extras,
-    Order,
-    Orders,
-    configure_order,
-    install_order,
-    of_caller,
-    pull_order,
+from localai.gallery.order import (
+    CallersOrder,
+    ConfigureOrder,
+    InstallOrder,
+    OrderedFile,
+    PullOrder,
 )
+from localai.gallery.orders import Orders
 from localai.protocol.wire import Wire
 
 _CONFIGURATION = re.compile(r"github:.*|[^?#]*\.ya?ml(@[^/?#]*)?([?#].*)?", re.IGNORECASE)
@@ -41,7 +40,7 @@ class AppliedFile(Wire):
 
     filename: str = Field(min_length=1, description="What the configuration calls it")
     uri: str = Field(min_length=1, description="Where it comes from, a reference or an address")
-    sha256: Annotated[Text, Field(pattern=r"^[0-9a-fA-F]{64}$")] = Field(
+    sha256: Annotated[Sha256 | None, BeforeValidator(_none_if_empty)] = Field(
         default=None, description="What its checksum must be"
     )
 
@@ -83,7 +82,7 @@ class ApplyRequest(Wire):
     size: Any = Field(default=None, description="Without effect: what a gallery says")
 
 
-def order_for(asked: ApplyRequest, orders: Orders) -> Order:
+def order_for(asked: ApplyRequest, orders: Orders) -> CallersOrder:
     """Return the order; raises a LocalAIError that names the field for what cannot be done.
 
     What only the network knows is left to the job.
@@ -94,7 +93,15 @@ def order_for(asked: ApplyRequest, orders: Orders) -> Order:
             param=unknown[0],
         )
     _refuse_unsafe(asked, orders)
-    order = of_caller(_order_for(asked, orders))
+    order = replace(
+        _order_for(asked, orders),
+        files=tuple(
+            OrderedFile(file.filename, file.uri, file.sha256) for file in asked.files or ()
+        ),
+        description=asked.description,
+        force=asked.force,
+        from_caller=True,
+    )
     orders.check(order)
     return order
 
@@ -108,7 +115,7 @@ def _refuse_unsafe(asked: ApplyRequest, orders: Orders) -> None:
         caller_reference(file.uri, f"files[{number}].uri")
 
 
-def _order_for(asked: ApplyRequest, orders: Orders) -> Order:
+def _order_for(asked: ApplyRequest, orders: Orders) -> CallersOrder:
     url = asked.url or asked.config_url
     if asked.id is not None and url is not None:
         raise InvalidRequest("Give either 'id', a gallery's model, or 'url', a reference.")
@@ -123,28 +130,27 @@ def _order_for(asked: ApplyRequest, orders: Orders) -> Order:
     return _of_configuration(asked, url or "")
 
 
-def _of_gallery(asked: ApplyRequest, text: str, orders: Orders) -> Order:
+def _of_gallery(asked: ApplyRequest, text: str, orders: Orders) -> InstallOrder:
     entry = _find(orders, text, "id")
     # A caller who brings files of his own means this form, and no other.
     wanted = asked.variant or (entry.name if asked.files else None)
-    variant = chosen_form(entry, orders.galleries(), wanted, place=orders.place(), name=asked.name)
+    variant = chosen_form(entry, orders.galleries, wanted, place=orders.place(), name=asked.name)
     # Over an entry a configuration of the caller's is one more layer of overrides.
     overrides = deep_merge(asked.config_file or {}, asked.overrides or {})
-    name = asked.name or entry.name
-    return install_order(text, entry, name, _extras(asked, overrides), variant)
+    return InstallOrder(text, asked.name or entry.name, variant, overrides=overrides)
 
 
-def _of_reference(asked: ApplyRequest, url: str, orders: Orders) -> Order:
+def _of_reference(asked: ApplyRequest, url: str, orders: Orders) -> PullOrder:
     reference = caller_reference(url, "url")
     # Without a scheme it could also be a path of this machine.
     text = url if "://" in url else str(reference)
     overrides = deep_merge(asked.config_file or {}, asked.overrides or {})
     # With its name from the beginning, so that whoever deletes the model finds the job.
     name = asked.name or orders.suggested_name(text)
-    return pull_order(text, name, _extras(asked, overrides))
+    return PullOrder(text, name, overrides=overrides)
 
 
-def _of_configuration(asked: ApplyRequest, url: str) -> Order:
+def _of_configuration(asked: ApplyRequest, url: str) -> ConfigureOrder:
     if not url and asked.config_file is None:
         raise InvalidRequest(
             "Give 'id', a gallery's model, or 'url', a reference, or 'config_file', a "
@@ -153,10 +159,9 @@ def _of_configuration(asked: ApplyRequest, url: str) -> Order:
     if url:
         caller_reference(url, "url")
         web_address(url)
-    extras = _extras(asked, asked.overrides)
     # Without a base nothing else tells the name, and the job is found by it.
     name = asked.name or (None if url else _name_in(asked))
-    return configure_order(url, asked.config_file, name, extras)
+    return ConfigureOrder(url, asked.config_file, name, overrides=asked.overrides or {})
 
 
 def _name_in(asked: ApplyRequest) -> str | None:
@@ -164,18 +169,9 @@ def _name_in(asked: ApplyRequest) -> str | None:
     return next((name for name in names if isinstance(name, str) and name), None)
 
 
-def _extras(asked: ApplyRequest, overrides: Mapping[str, Any] | None) -> Extras:
-    files = [
-        {"filename": file.filename, "uri": file.uri}
-        | ({"sha256": file.sha256} if file.sha256 else {})
-        for file in asked.files or ()
-    ]
-    return Extras(overrides, files, asked.description, asked.force)
-
-
 def _find(orders: Orders, text: str, param: str) -> Entry:
     try:
-        return orders.galleries().find(text)
+        return orders.galleries.find(text)
     except ModelNotFound as error:
         raise ModelNotFound(error.message, param=param) from None
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from localai.cards.options import resolve_options
-from localai.cards.problems import Complaint, dotted
+from localai.cards.checking import complaints_of
+from localai.cards.problems import Complaint
 from localai.cards.resolved import Backends
-from localai.cards.schema import Card
-from localai.errors import nearest
+from localai.file_kinds import is_archive
 from localai.gallery.entry import Entry, EntryFile
 from localai.protocol.manifest import Manifest
 
@@ -54,23 +50,12 @@ def where_is(path: str, places: Mapping[str, str]) -> str:
 
 def card_complaints(entry: Entry, backends: Backends) -> Iterator[Complaint]:
     """Yield what is wrong with the entry's card, each at its place in the entry."""
-    if entry.backend not in backends:
-        known = ", ".join(sorted(backends)) or "none"
-        hint = nearest(entry.backend, backends)
-        yield Complaint(
-            ("backend",), f"there is no backend '{entry.backend}', only: {known}.{hint}"
-        )
-        return
-    manifest = backends[entry.backend][1]
-    yield from _stray_paths(entry, manifest)
-    try:
-        card = Card.model_validate_json(json.dumps(card_of(entry)), strict=True)
-    except ValidationError as error:
-        for one in error.errors(include_url=False):
-            yield _in_entry(Complaint(one["loc"], f"{dotted(one['loc'])}: {one['msg']}"))
-        return
-    yield from (_in_entry(one) for one in resolve_options(card, manifest)[1])
-    yield from _impossible(entry, manifest)
+    manifest = backends[entry.backend][1] if entry.backend in backends else None
+    if manifest is not None:
+        yield from _stray_paths(entry, manifest)
+    yield from map(_in_entry, complaints_of(card_of(entry), backends))
+    if manifest is not None:
+        yield from _without_option(entry, manifest)
 
 
 def _file(file: EntryFile, places: Mapping[str, str]) -> dict[str, Any]:
@@ -112,16 +97,11 @@ def _stray_paths(entry: Entry, manifest: Manifest) -> Iterator[Complaint]:
 
 def _has_archive(entry: Entry) -> bool:
     # What an archive holds shows when it is unpacked.
-    endings = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
-    return any(file.path.endswith(endings) for file in entry.files)
+    return any(is_archive(file.path) for file in entry.files)
 
 
-def _impossible(entry: Entry, manifest: Manifest) -> Iterator[Complaint]:
-    for index, capability in enumerate(entry.capabilities):
-        if capability not in manifest.capabilities:
-            has = ", ".join(manifest.capabilities)
-            text = f"the backend '{manifest.name}' cannot do '{capability}', only: {has}"
-            yield Complaint(("capabilities", index), text)
+def _without_option(entry: Entry, manifest: Manifest) -> Iterator[Complaint]:
+    """Yield the capabilities that a backend has by an option alone, which is not set."""
     granting = {c: name for name, spec in manifest.options.items() for c in spec.grants}
     for index, capability in enumerate(entry.capabilities):
         option = granting.get(capability)

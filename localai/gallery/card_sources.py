@@ -15,31 +15,30 @@ from localai.cards.importers.imported import CannotImport, Imported
 from localai.cards.importers.importing import import_cards, is_modelfile_name, is_modelfile_text
 from localai.cards.resolved import Backends, Locate
 from localai.errors import InvalidReference
-from localai.gallery.fetching import fetch_text
+from localai.file_kinds import is_archive, is_model_file
+from localai.gallery.fetching import DESCRIPTION, fetch_text
 from localai.gallery.galleries import Galleries
 from localai.gallery.install import brought_card, pulling_from
 from localai.gallery.named import entry_named
 from localai.gallery.pulled import import_pulled, refuse_not_run
 from localai.references import (
-    MODEL_SUFFIXES,
     FileReference,
     HubReference,
     NameReference,
     Reference,
     UrlReference,
+    local_path,
+    scheme_of,
 )
-from localai.store.errors import FetchFailed, NotInRegistry
+from localai.store.errors import NotInRegistry
 from localai.store.naming import suggested_name
 from localai.store.progress import Report, ignore
 from localai.store.transports import hub
-from localai.store.transports.url import is_archive
-from localai.store.whereabouts import locator
+from localai.store.whereabouts import Locator
 
 if TYPE_CHECKING:
     from localai.store.store import Store
 
-LARGEST = 8 << 20
-"""Bytes of a text; licences make Modelfiles long."""
 _YAML = (".yaml", ".yml")
 _GITHUB_PAGE = re.compile(r"https?://github\.com/([^/]+/[^/]+)/(?:blob|raw)/(.+)")
 
@@ -59,7 +58,7 @@ class CardSources:
         A model is pulled, and its card names its reference. Raises a LocalAIError that says what
         is wrong with the source.
         """
-        path = local_path(source)
+        path = _path_here(source)
         if path is not None:
             return import_cards(path, self.backends, name=name, locate=self._locate)
         reference = self.store.reference(source)
@@ -75,7 +74,7 @@ class CardSources:
 
     @property
     def _locate(self) -> Locate:
-        return locator(self.store.folder)
+        return Locator(self.store.folder)
 
     def _of_gallery(self, text: str, name: str | None) -> Imported:
         entry = entry_named(self.galleries, text)
@@ -96,12 +95,11 @@ class CardSources:
         ]
 
 
-def local_path(source: str) -> Path | None:
+def _path_here(source: str) -> Path | None:
     """Return the path of what SOURCE names on this machine; None for what lies elsewhere."""
-    if source.lower().startswith("file:"):
-        return Path(unquote(urlsplit(source).path))
-    path = Path(source).expanduser()
-    return path if path.exists() else None
+    path = local_path(source)
+    is_named = scheme_of(source) == "file"
+    return path if path is not None and (is_named or path.exists()) else None
 
 
 def is_text(reference: Reference) -> bool:
@@ -111,7 +109,7 @@ def is_text(reference: Reference) -> bool:
         return file.suffix.lower() in _YAML or is_modelfile_name(file.name)
     if isinstance(reference, UrlReference):
         name = _last_part(reference.url)
-        return not (name.lower().endswith(MODEL_SUFFIXES) or is_archive(name))
+        return not (is_model_file(name) or is_archive(name))
     return False
 
 
@@ -125,7 +123,7 @@ def _fetched(reference: Reference, store: Store) -> Iterator[Path]:
             name = PurePosixPath(str(reference.file)).name
         elif isinstance(reference, UrlReference):
             url = _raw_page(reference.url)
-            target.write_text(_short(fetch_text(url), url), "utf-8")
+            target.write_text(fetch_text(url, expected=DESCRIPTION), "utf-8")
             name = _last_part(url)
         else:
             raise InvalidReference(f"{reference} is no text.")
@@ -137,22 +135,12 @@ def _fetch_from_hub(reference: HubReference, store: Store, target: Path) -> None
     files = hub.resolve(reference).files
     if len(files) != 1:
         raise InvalidReference(f"{reference} is a folder: name one file in it.", param="model")
-    if (files[0].size or 0) > LARGEST:
-        raise FetchFailed(_too_large(str(reference)))
-    if files[0].url.startswith("file:"):  # without a network, in the hub's cache
-        target.write_bytes(Path(unquote(urlsplit(files[0].url).path)).read_bytes())
+    if (files[0].size or 0) > DESCRIPTION.most_bytes:
+        raise DESCRIPTION.too_large(str(reference))
+    if (cached := local_path(files[0].url)) is not None:  # without a network, in the hub's cache
+        target.write_bytes(cached.read_bytes())
     else:
         store.fetch(files[0], target)
-
-
-def _short(text: str, source: str) -> str:
-    if len(text) > LARGEST:
-        raise FetchFailed(_too_large(source))
-    return text
-
-
-def _too_large(source: str) -> str:
-    return f"{source} is larger than {LARGEST >> 20} MiB: this describes no model."
 
 
 def _last_part(url: str) -> str:
@@ -175,6 +163,5 @@ def _telling_name(name: str, text: Path) -> str:
 
 def _said_of(reference: Reference, error: CannotImport, path: Path) -> CannotImport:
     """Return an error in terms of what a person named, and not of the copy that was read."""
-    where = str(path) if error.line is None else f"{path}:{error.line}"
-    message = error.message.removeprefix(f"{where}: ").replace(f"{path.parent}/", "")
-    return CannotImport(message, path=str(reference), line=error.line)
+    reason = error.reason.replace(f"{path.parent}/", "")
+    return CannotImport(reason, path=str(reference), line=error.line)

@@ -7,7 +7,7 @@ from localai.gallery.entry import Entry
 from localai.gallery.fit import FreeMemory
 from localai.gallery.galleries import Galleries
 from localai.gallery.memory import free_memory
-from localai.gallery.taken_names import Place, main_reference, runs_exactly
+from localai.gallery.taken_names import CardPlace, main_reference, runs_exactly
 from localai.gallery.variants import choose_variant, forms_of
 
 
@@ -16,7 +16,7 @@ def chosen_form(
     galleries: Galleries,
     wanted: str | None = None,
     *,
-    place: Place | None = None,
+    place: CardPlace | None = None,
     name: str | None = None,
 ) -> str | None:
     """Return what the gallery calls the form of `entry` to install, None for `entry` itself.
@@ -34,7 +34,7 @@ def chosen_form(
     return None if choice.variant == entry.name else choice.variant
 
 
-def _form_there(entry: Entry, galleries: Galleries, place: Place, name: str) -> str | None:
+def _form_there(entry: Entry, galleries: Galleries, place: CardPlace, name: str) -> str | None:
     """Return the form of `entry` that the card `name` runs, None where it runs none."""
     card = card_file(place.models, name)
     if not card.exists():

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from localai.cards.resolved import Backends
-from localai.gallery.entry import Entry, Unusable
-from localai.gallery.index import Index
+from localai.gallery.entry import Entry
 
 REASON = (
     "it wants to run its repository's code; pull it by its reference and write `trust: true` into "
@@ -28,26 +26,6 @@ def code_options(backend: str, options: Mapping[str, Any], backends: Backends) -
     )
 
 
-def without_code(index: Index, backends: Backends) -> Index:
-    """Return `index` with the entries that would run such code among the unusable ones."""
-    running = {name: one for name, one in index.entries.items() if _runs_code(one, backends)}
-    if not running:
-        return index
-    entries = {name: one for name, one in index.entries.items() if name not in running}
-    unusable = {name: _refused(one) for name, one in running.items()}
-    return replace(index, entries=entries, unusable={**index.unusable, **unusable})
-
-
-def _runs_code(entry: Entry, backends: Backends) -> bool:
+def runs_code(entry: Entry, backends: Backends) -> bool:
+    """Tell whether an entry would run such code."""
     return bool(code_options(entry.backend, entry.card.options, backends))
-
-
-def _refused(entry: Entry) -> Unusable:
-    return Unusable(
-        name=entry.name,
-        reason=REASON,
-        description=entry.description,
-        licence=entry.licence,
-        capabilities=entry.capabilities,
-        tags=entry.tags,
-    )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from localai.amounts import Size
 from localai.cards.parameters import AsParameters
-from localai.cards.schema import Capabilities, Limits, ModelName
+from localai.cards.schema import Capabilities, Limits, ModelName, Sha256
 from localai.durations import Duration
 from localai.errors import InvalidReference
-from localai.gallery.sizes import read_size
 from localai.protocol.capabilities import Capability
 from localai.references import (
     FileReference,
@@ -47,19 +47,9 @@ def _check_uri(text: str) -> str:
     return text
 
 
-def _as_bytes(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if (count := read_size(value)) is None:
-        raise ValueError(f"{value!r} is no size: write bytes, or as `484 MB` or `2.5 GB`")
-    return count
-
-
 RelativePath = Annotated[str, AfterValidator(_check_path)]
 Text = Annotated[str, AfterValidator(_check_not_blank)]
 Uri = Annotated[str, AfterValidator(_check_uri)]
-Size = Annotated[int, BeforeValidator(_as_bytes), Field(ge=0)]
-"""Bytes, which may be written rounded, as `2.5 GB`: for people and for estimates, never a check."""
 
 
 class _Part(BaseModel):
@@ -71,10 +61,8 @@ class EntryFile(_Part):
 
     path: RelativePath = Field(description="What it is called, relative to the model's folder")
     uri: Uri = Field(description="Where it comes from: hf://, https://, ollama://, oci://, ...")
-    sha256: str | None = Field(
-        default=None,
-        pattern=r"^[0-9a-fA-F]{64}$",
-        description="Its checksum; left out = what the hub says when it is downloaded",
+    sha256: Sha256 | None = Field(
+        default=None, description="Its checksum; left out = what the hub says when it is downloaded"
     )
     size: Size | None = Field(
         default=None, description="Bytes, or rounded as `484 MB`; left out = not known"
@@ -178,6 +166,18 @@ class Unusable(_Part):
     tags: tuple[str, ...] = ()
     unfetched: bool = False
     """Whether it is not known at all yet, because something that it stands on did not come."""
+
+    @classmethod
+    def of(cls, entry: Entry, reason: str) -> Unusable:
+        """Return an entry as one that cannot be run."""
+        return cls(
+            name=entry.name,
+            reason=reason,
+            description=entry.description,
+            licence=entry.licence,
+            capabilities=entry.capabilities,
+            tags=entry.tags,
+        )
 
 
 class IndexFile(_Part):

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from localai.gallery.amounts import shown_bytes, shown_seconds
+from localai.amounts import shown_bytes, shown_seconds
 from localai.store.progress import Progress
 
 _log = logging.getLogger(__name__)

@@ -1,14 +1,18 @@
-"""The text of a gallery, from the web or from this machine."""
+"""Texts from the web: galleries, and what describes a model."""
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from localai.gallery.yaml_text import MAX_BYTES
 from localai.network.asking import TooLarge, ask_patiently, asked_to_wait, whole
+from localai.network.leaving import Left, answer_unless_left
 from localai.network.reach import ANYWHERE, Reach
-from localai.store.errors import FetchFailed, NotInRegistry, Unreachable
+from localai.network.tls import is_distrust, reason_of
+from localai.store.errors import Cancelled, Distrusted, FetchFailed, NotInRegistry, Unreachable
 
 if TYPE_CHECKING:
     import httpx2
@@ -18,35 +22,64 @@ _TIMEOUT = 30.0
 _REDIRECTS = 5
 
 
-def fetch_text(url: str, reach: Reach = ANYWHERE) -> str:
-    """Return the text at an http(s) address of at most 32 MiB, which must lie within `reach`.
+@dataclass(frozen=True)
+class Expected:
+    """What a text should be, which says how long it can be."""
 
-    Raises FetchFailed, PrivateHost for what lies outside.
+    most_bytes: int
+    refusal: str
+    """What is said of a longer one."""
+
+    def too_large(self, source: str) -> FetchFailed:
+        """Return the error for a longer one."""
+        size = f"{self.most_bytes >> 20} MiB"
+        return FetchFailed(f"{source} is larger than {size}: {self.refusal}.")
+
+
+GALLERY = Expected(MAX_BYTES, "this is no gallery")
+DESCRIPTION = Expected(8 << 20, "this describes no model")
+"""A card, a configuration or a Modelfile; licences make the last long."""
+
+
+def fetch_text(
+    url: str,
+    reach: Reach = ANYWHERE,
+    expected: Expected = GALLERY,
+    cancel: threading.Event | None = None,
+) -> str:
+    """Return the text at an http(s) address, which must lie within `reach`.
+
+    Raises FetchFailed, PrivateHost for what lies outside, and Cancelled as soon as `cancel` is set,
+    however silent the other side is.
     """
     import httpx2
 
+    def ask() -> httpx2.Response:
+        return ask_patiently(lambda: _ask(url, reach, expected.most_bytes), cancel=cancel)
+
     try:
-        return _text_of(ask_patiently(lambda: _ask(url, reach)), url)
+        return _text_of(answer_unless_left(ask, cancel), url)
+    except Left:
+        raise Cancelled(f"Asking for {url} was cancelled.") from None
     except TooLarge:
-        message = f"{url} is larger than {MAX_BYTES >> 20} MiB: this is no gallery."
-        raise FetchFailed(message) from None
-    except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-        reason = str(error) or type(error).__name__
-        host = urlsplit(url).netloc.rpartition("@")[2]
-        raise Unreachable(f"{url} cannot be fetched: {reason}.", host=host) from error
+        raise expected.too_large(url) from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        reason = str(error) or type(error).__name__
-        raise FetchFailed(f"{url} cannot be fetched: {reason}.") from error
+        said = f"{url} cannot be fetched: {reason_of(error)}."
+        if is_distrust(error):
+            raise Distrusted(said) from error
+        if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+            raise Unreachable(said, host=urlsplit(url).netloc.rpartition("@")[2]) from error
+        raise FetchFailed(said) from error
 
 
-def _ask(url: str, reach: Reach) -> httpx2.Response:
+def _ask(url: str, reach: Reach, most_bytes: int) -> httpx2.Response:
     from localai.network.clients import client
 
     with (
         client(reach, timeout=_TIMEOUT, follow_redirects=True, max_redirects=_REDIRECTS) as asking,
         asking.stream("GET", url) as response,
     ):
-        return whole(response, MAX_BYTES)
+        return whole(response, most_bytes)
 
 
 def _text_of(response: httpx2.Response, url: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from localai.amounts import shown_bytes
 from localai.gallery.entry import Entry
 from localai.protocol.capabilities import Capability
 
@@ -98,10 +99,11 @@ def fit(entry: Entry, free: FreeMemory, context: int | None = None) -> Fit:
     if need is None:
         return Fit(None, "nobody knows how large it is before it is downloaded")
     if free.device and need.device and need.device <= free.device and need.host <= free.host:
-        return Fit(True, f"needs about {_gib(need.device)} of the GPU's memory", need, on_gpu=True)
+        text = f"needs about {shown_bytes(need.device)} of the GPU's memory"
+        return Fit(True, text, need, on_gpu=True)
     if need.on_cpu <= free.host:
         beside = ", too much for the GPU: it runs on the CPU" if free.device and need.device else ""
-        return Fit(True, f"needs about {_gib(need.on_cpu)} of memory{beside}", need)
+        return Fit(True, f"needs about {shown_bytes(need.on_cpu)} of memory{beside}", need)
     return Fit(False, _why_not(need, free), need)
 
 
@@ -136,15 +138,13 @@ def _writes(entry: Entry) -> bool:
 
 
 def _why_not(need: Need, free: FreeMemory) -> str:
-    gpu = f" or {_gib(need.device)} on a GPU" if free.device and need.device else ""
-    has = f" and {_gib(free.device)} on the GPU" if free.device else ""
-    text = f"needs about {_gib(need.on_cpu)} of memory{gpu}, but {_gib(free.host)}{has} are free"
+    gpu = f" or {shown_bytes(need.device)} on a GPU" if free.device and need.device else ""
+    has = shown_bytes(free.host)
+    has += f" and {shown_bytes(free.device)} on the GPU" if free.device else ""
+    text = f"needs about {shown_bytes(need.on_cpu)} of memory{gpu}, but {has} are free"
     if need.cache > need.on_cpu // 3:
         text += (
-            f"; {_gib(need.cache)} of it is context: lower limits.context or limits.max_concurrent"
+            f"; {shown_bytes(need.cache)} of it is context: lower limits.context or "
+            "limits.max_concurrent"
         )
     return text
-
-
-def _gib(count: int) -> str:
-    return f"{count / (1 << 30):.1f} GiB"

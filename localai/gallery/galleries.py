@@ -7,11 +7,9 @@ Beside the models folder lie `galleries.yaml`, which names each added gallery an
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -20,7 +18,8 @@ import yaml
 from localai.cards.problems import Problem
 from localai.cards.resolved import Backends
 from localai.errors import CardError, ConfigError, ModelNotFound, nearest
-from localai.gallery.code_running import without_code
+from localai.files import replace_text
+from localai.gallery.code_running import REASON, runs_code
 from localai.gallery.entry import Entry, Unusable
 from localai.gallery.index import Index, index_of, keep_former, load_gallery
 from localai.gallery.localai_format import (
@@ -34,8 +33,17 @@ from localai.settings import Settings, builtin_cards_folder
 
 BUILTIN = "localai"
 """What the gallery of this program is called; LocalAI's own has this name too."""
+_FOR_US_ALONE = 0o600  # the address of a gallery may hold a login
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SAYS_NOTHING = frozenset({"index", "models", "gallery", "galleries", "main", "master", ""})
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model, which can be installed or cannot, and which gallery has it."""
+
+    gallery: str
+    model: Entry | Unusable
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,10 @@ class Galleries:
             raise CardError(text, path=str(self._list), line=1)
         return [Known(one["name"], one["source"]) for one in known]
 
+    def known(self) -> list[Known]:
+        """Return every gallery and where it comes from; raises CardError as `added` does."""
+        return [Known(BUILTIN, str(self._builtin)), *self.added()]
+
     def all(self) -> list[Index]:
         """Return every gallery; one that cannot be read is empty and says so in `problems`.
 
@@ -87,6 +99,11 @@ class Galleries:
         indexes = [self._load(BUILTIN, self._builtin)]
         indexes += [self._load(one.name, self._copy(one.name)) for one in self.added()]
         return indexes
+
+    def stamp(self) -> tuple[object, ...]:
+        """Return what is another value once any file of the galleries has changed."""
+        files = [self._builtin, self._list, *sorted(self._copies.glob("*.yaml"))]
+        return tuple((path, _stamp(path)) for path in files)
 
     def readable(self) -> list[Index]:
         """Return every gallery as `all` does, the built-in one alone where the list is wrong."""
@@ -102,6 +119,18 @@ class Galleries:
         """Return the entry that `name` or `gallery@name` names, the first gallery's first.
 
         Raises ModelNotFound, with the nearest names or with the reason why it cannot be run.
+        """
+        model = self.offer(text).model
+        if isinstance(model, Unusable):
+            text = f"'{model.name}' cannot be installed: {model.reason}"
+            raise ModelNotFound(text, param="model")
+        return model
+
+    def offer(self, text: str) -> Offer:
+        """Return what `name` or `gallery@name` names, also where it cannot be run, and its gallery.
+
+        What can be run goes first, and then the first gallery. Raises ModelNotFound with the
+        nearest names.
         """
         gallery, at, name = text.rpartition("@")
         indexes = self.all()
@@ -160,7 +189,7 @@ class Galleries:
         if known is not None and known[0] == stamp:
             return known[1]
         try:
-            index = _with_backends(load_gallery(path, name), self._backends)
+            index = _runnable(load_gallery(path, name), self._backends)
         except CardError as error:
             index = _unreadable(name, path, error)
         if stamp is not None:
@@ -205,16 +234,16 @@ def read_any(source: str, name: str, fetch: Fetch, backends: Backends) -> Index:
         content = read_file(Path(source).expanduser())
     if is_localai_index(content.data):
         return read_localai_index(content, name, fetch, backends)
-    return _with_backends(index_of(content, name), backends)
+    return _runnable(index_of(content, name), backends)
 
 
-def _find(indexes: Sequence[Index], name: str) -> Entry:
+def _find(indexes: Sequence[Index], name: str) -> Offer:
     for index in indexes:
         if name in index.entries:
-            return index.entries[name]
+            return Offer(index.name, index.entries[name])
     for index in indexes:
         if name in index.unusable:
-            return index.find(name)
+            return Offer(index.name, index.unusable[name])
     names = [name for index in indexes for name in index.entries]
     raise ModelNotFound(
         f"No gallery has a model '{name}'.{nearest(name, names)} `localai search WORDS` looks for "
@@ -223,27 +252,18 @@ def _find(indexes: Sequence[Index], name: str) -> Entry:
     )
 
 
-def _with_backends(index: Index, backends: Backends) -> Index:
+def _runnable(index: Index, backends: Backends) -> Index:
     """Return `index` with the models that cannot be run here among the unusable ones."""
-    index = without_code(index, backends)
-    lacking = {name: one for name, one in index.entries.items() if one.backend not in backends}
-    if not lacking:
-        return index
-    entries = {name: one for name, one in index.entries.items() if name not in lacking}
-    unusable = {name: _lacking(one, backends) for name, one in lacking.items()}
-    return replace(index, entries=entries, unusable={**index.unusable, **unusable})
+    reasons = {name: _hindrance(one, backends) for name, one in index.entries.items()}
+    return index.without({name: reason for name, reason in reasons.items() if reason is not None})
 
 
-def _lacking(entry: Entry, backends: Backends) -> Unusable:
-    known = ", ".join(sorted(name for name in backends if name != "echo"))
-    return Unusable(
-        name=entry.name,
-        reason=f"it runs on the backend '{entry.backend}'; here are only {known}",
-        description=entry.description,
-        licence=entry.licence,
-        capabilities=entry.capabilities,
-        tags=entry.tags,
-    )
+def _hindrance(entry: Entry, backends: Backends) -> str | None:
+    """Return why an entry cannot be run here, None where it can."""
+    if entry.backend not in backends:
+        known = ", ".join(sorted(name for name in backends if name != "echo"))
+        return f"it runs on the backend '{entry.backend}'; here are only {known}"
+    return REASON if runs_code(entry, backends) else None
 
 
 def _is_known(value: object) -> bool:
@@ -289,11 +309,7 @@ def _is_ip(host: str) -> bool:
 def _replace(path: Path, content: object) -> None:
     """Write YAML, whole or not at all."""
     text = yaml.dump(content, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=100)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as part:
-        part.write(text)
-    os.replace(part.name, path)
+    replace_text(path, text, _FOR_US_ALONE)
 
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from localai.cards.problems import Complaint, Location, Problem, shown_place
 from localai.cards.yaml_source import YamlSource
-from localai.errors import CardError, ModelNotFound, nearest
+from localai.errors import CardError, nearest
 from localai.gallery.complaints import complaints_of, placed
 from localai.gallery.entry import Entry, IndexFile, Unusable
 from localai.gallery.yaml_text import read_file
@@ -34,19 +34,16 @@ class Index:
     places: Mapping[str, Location] = field(default_factory=dict)
     """Where each entry is in the text."""
 
-    def find(self, name: str) -> Entry:
-        """Return the entry called `name`; raises ModelNotFound, with the reason if there is one."""
-        if name in self.entries:
-            return self.entries[name]
-        if name in self.unusable:
-            reason = self.unusable[name].reason
-            raise ModelNotFound(f"'{name}' cannot be installed: {reason}", param="model")
-        hint = nearest(name, self.entries)
-        raise ModelNotFound(
-            f"There is no '{name}' in the gallery '{self.name}'.{hint} "
-            "`localai search WORDS` looks for others.",
-            param="model",
-        )
+    def without(self, reasons: Mapping[str, str]) -> Index:
+        """Return the gallery with some of its entries among the unusable ones, each for a reason.
+
+        `reasons` are by the entries' names.
+        """
+        if not reasons:
+            return self
+        entries = {name: one for name, one in self.entries.items() if name not in reasons}
+        left_out = {name: Unusable.of(self.entries[name], why) for name, why in reasons.items()}
+        return replace(self, entries=entries, unusable={**self.unusable, **left_out})
 
     def problem_of(self, entry: str, complaint: Complaint) -> Problem:
         """Return a complaint about `entry` with its line."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,17 +19,8 @@ if TYPE_CHECKING:
     from localai.store.store import Store
 
 
-@dataclass(frozen=True)
-class Pulled:
-    """Where a file, or a folder, of an entry is now."""
-
-    path: Path
-    sha256: str | None = None
-    """What the store measured while it came; None = look at the file."""
-
-
-Pull = Callable[[EntryFile], Pulled]
-"""Brings one file of an entry onto this machine; raises a LocalAIError."""
+PullFile = Callable[[EntryFile], Path]
+"""Brings a file, or a folder, of an entry here and checks its hash; raises a LocalAIError."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +60,14 @@ def refuse_cancelled(cancel: threading.Event | None) -> None:
         raise Cancelled("It was cancelled.")
 
 
+def kept_note(card: Path) -> str:
+    """Return what is to be known where a card was there and was not written anew."""
+    return (
+        f"The card {card} was there and stays as it is, with what was written in it: `force` "
+        "writes it anew."
+    )
+
+
 def pulling_from(
     store: Store,
     *,
@@ -77,11 +75,11 @@ def pulling_from(
     trust: bool = False,
     progress: Report = ignore,
     cancel: threading.Event | None = None,
-) -> tuple[Pull, list[StoredModel]]:
+) -> tuple[PullFile, list[StoredModel]]:
     """Return what brings an entry's files from `store`, and the list of what it has brought."""
     pulled: list[StoredModel] = []
 
-    def pull(file: EntryFile) -> Pulled:
+    def pull(file: EntryFile) -> Path:
         model = store.pull(
             file.uri,
             sha256=file.sha256,
@@ -93,14 +91,14 @@ def pulling_from(
         )
         refuse_cancelled(cancel)  # what was here already is brought without a look at it
         pulled.append(model)
-        return Pulled(model.model, file.sha256)
+        return model.model
 
     return pull, pulled
 
 
 def install(
     entry: Entry,
-    pull: Pull,
+    pull: PullFile,
     models: Path,
     *,
     replace: bool = False,
@@ -110,8 +108,7 @@ def install(
 
     A card that is there for the same files stays if `keep`, with what a person wrote in it; one of
     another model makes way only for `replace`, which `refuse_taken` tells before anything is
-    brought. Raises CardError when another card has the place, WrongFile for a file whose checksum
-    is not the gallery's.
+    brought. Raises CardError when another card has the place.
     """
     target = card_file(models, entry.name)
     is_same = _has_same_origins(entry, target)
@@ -121,13 +118,11 @@ def install(
     return Installed(target, write_card(target, content, "keep" if keep else "refuse"))
 
 
-def brought_card(entry: Entry, pull: Pull) -> dict[str, Any]:
+def brought_card(entry: Entry, pull: PullFile) -> dict[str, Any]:
     """Bring all files of `entry` and return its card, which names them where they are."""
     places: dict[str, Path] = {}
     for file in entry.files:
-        pulled = pull(file)
-        _check_hash(file, pulled)
-        places[file.path] = pulled.path
+        places[file.path] = pull(file)
     if (inside := _inside_folder(entry, places)) is not None:
         places[model_path(entry)] = inside
     return card_of(entry, places)
@@ -149,22 +144,6 @@ def _origins(card: Mapping[str, Any]) -> object:
     if not isinstance(files, list):
         return None
     return card.get("name"), [one.get("uri") for one in files if isinstance(one, dict)]
-
-
-def _check_hash(file: EntryFile, pulled: Pulled) -> None:
-    if file.sha256 is None or pulled.path.is_dir():
-        return
-    found = pulled.sha256 or _sha256(pulled.path)
-    if found != file.sha256.lower():
-        raise WrongFile(
-            f"{file.uri} has the sha256 {found}, but the gallery says {file.sha256.lower()}: the "
-            "file was changed, or the gallery is out of date; nothing was installed."
-        )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _inside_folder(entry: Entry, places: Mapping[str, Path]) -> Path | None:

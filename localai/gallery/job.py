@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-State = Literal["waiting", "running", "done", "failed", "cancelled"]
-_OPEN: frozenset[State] = frozenset({"waiting", "running"})
-CANCELLING = "cancelling"
-"""The phase of a job that was cancelled and whose thread has not ended yet."""
+from localai.gallery.order import FetchOrder, Order
+from localai.store import progress
+
+State = Literal["waiting", "running", "cancelling", "done", "failed", "cancelled"]
+"""With `cancelling` it was cancelled, and its thread has not ended yet."""
+_OPEN: frozenset[State] = frozenset({"waiting", "running", "cancelling"})
+Phase = Literal["resolving"] | progress.Phase
 
 
 @dataclass(frozen=True)
@@ -17,9 +20,10 @@ class Job:
     """One installation: what was ordered, and how far it is; times in seconds since 1970."""
 
     id: str
-    order: Mapping[str, Any]
+    order: Order
     state: State = "waiting"
-    phase: str = "waiting"
+    phase: Phase = "resolving"
+    """What it does while it runs."""
     error: str | None = None
     code: str | None = None
     status: int | None = None
@@ -58,19 +62,15 @@ class Job:
         return self.state in _OPEN
 
     @property
-    def is_being_cancelled(self) -> bool:
-        """Tell whether it will end soon, since somebody wants that."""
-        return self.is_open and self.phase == CANCELLING
-
-    @property
     def is_expected(self) -> bool:
         """Tell whether something will come of it: it is at work, waits, or is tried again."""
-        return (self.is_open and not self.is_being_cancelled) or self.try_at is not None
+        return self.state in {"waiting", "running"} or self.try_at is not None
 
-    def is_outdated_by(self, order: Mapping[str, Any]) -> bool:
+    def is_outdated_by(self, order: Order) -> bool:
         """Tell whether `order` fetches for the same card something else, as it was corrected."""
-        is_same = all(self.order.get(key) == order.get(key) for key in ("kind", "card"))
-        return order.get("kind") == "fetch" and is_same and self.order != order
+        if not isinstance(order, FetchOrder) or not isinstance(self.order, FetchOrder):
+            return False
+        return self.order.card == order.card and self.order != order
 
     @property
     def can_be_cancelled(self) -> bool:

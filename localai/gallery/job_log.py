@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
+from localai.amounts import shown_seconds
 from localai.cards.resolved import ResolvedCard
+from localai.concealing import concealed
 from localai.errors import LocalAIError
-from localai.gallery.amounts import shown_seconds
-from localai.gallery.concealing import concealed
 from localai.gallery.fetch_log import FetchLog
 from localai.gallery.jobs import PAUSES, Perform
-from localai.gallery.orders import model_of
+from localai.gallery.order import Order
 from localai.gallery.outage import Outage, answered_by_others
 from localai.store.errors import Cancelled, CannotWrite, FetchFailed, Offline, Unreachable
 from localai.store.progress import Progress, Report
@@ -32,7 +31,7 @@ class JobLog:
         self,
         perform: Perform,
         cards: Callable[[], Sequence[ResolvedCard]],
-        card_of: Callable[[Mapping[str, Any]], ResolvedCard | None],
+        card_of: Callable[[Order], ResolvedCard | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._perform = perform
@@ -46,11 +45,9 @@ class JobLog:
         self._unwritable = ""
         self._unanswered: set[str] = set()
 
-    def __call__(
-        self, order: Mapping[str, Any], report: Report, cancel: threading.Event
-    ) -> Sequence[str]:
+    def __call__(self, order: Order, report: Report, cancel: threading.Event) -> Sequence[str]:
         """Do what `order` says, and return what `perform` returns; raises what it raises."""
-        model = concealed(model_of(order))
+        model = concealed(order.model)
         told = FetchLog(model, self._clock)
 
         def note(progress: Progress) -> None:
@@ -60,7 +57,7 @@ class JobLog:
             report(progress)
 
         try:
-            notes = self._perform(order, note, cancel) or ()
+            notes = self._perform(order, note, cancel)
         except LocalAIError as error:
             self._tell_failure(model, error)
             raise

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from localai.file_locks import is_locked, open_locked, wait_for_lock
+from localai.files import replace_text
 from localai.gallery.job import Job
+from localai.gallery.order import as_json, read_order
 
 _log = logging.getLogger(__name__)
 _KEPT_DAYS = 7
@@ -104,13 +106,8 @@ class JobRecords:
 
     def _write(self, job: Job) -> None:
         path = self._folder / f"{job.id}.json"
-        part = path.with_name(f".{path.name}.part")
-        content = asdict(job) | {"owner": self._owner}
-        part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FOR_US_ALONE)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(content, file)
-        os.replace(part, path)
+        content = asdict(job) | {"order": as_json(job.order), "owner": self._owner}
+        replace_text(path, json.dumps(content), _FOR_US_ALONE)
 
     def _make_known(self) -> None:
         """Hold a lock that tells other gateways that this one lives."""
@@ -151,8 +148,17 @@ def _read(path: Path) -> _Record | None:
     try:
         values: dict[str, Any] = json.loads(path.read_text("utf-8"))
         owner = str(values.pop("owner", ""))
+        order = read_order(values.pop("order"))
         files = {name: (done, total) for name, (done, total) in values.pop("files").items()}
         notes = tuple(values.pop("notes", ()))
-        return _Record(Job(files=files, notes=notes, **values), owner)
+        work = _work(values.pop("state"), values.pop("phase"))
+        return _Record(Job(order=order, files=files, notes=notes, **work, **values), owner)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _work(state: str, phase: str) -> dict[str, Any]:
+    """Return state and phase; older records have one state in the phase, and repeat the others."""
+    if state == "running" and phase == "cancelling":
+        state = "cancelling"
+    return {"state": state, "phase": phase} if state == "running" else {"state": state}

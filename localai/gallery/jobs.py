@@ -5,25 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from localai.errors import InvalidRequest, LocalAIError, ModelNotFound
-from localai.gallery.concealing import concealed
-from localai.gallery.job import CANCELLING, Job
-from localai.gallery.job_records import JobRecords
+from localai.concealing import concealed
+from localai.errors import InvalidRequest, LocalAIError
+from localai.gallery.job import Job
+from localai.gallery.job_book import JobBook
 from localai.gallery.job_threads import JobThreads
+from localai.gallery.order import Order
+from localai.gallery.watchers import Watchers
 from localai.store.errors import Cancelled, FetchFailed, Offline
 from localai.store.progress import Progress, Report
 
 _log = logging.getLogger(__name__)
 TRIED_AGAIN_AFTER = 300.0
 """Seconds after which a call may begin anew what has failed."""
-_SAVE_EVERY = 2.0
-"""Seconds between two writes of a record while only its bytes change."""
 PAUSES = (60.0, 120.0, 300.0, 600.0, 1800.0)
 """Seconds until a job whose server cannot be reached, or is busy, is tried again, by its failures
 so far."""
@@ -32,7 +31,7 @@ _PATIENCE = 3.0
 _MOST_PATIENCE = 8.0
 """The same for one that writes; containers are killed 10 s after they were asked to end."""
 
-Perform = Callable[[Mapping[str, Any], Report, threading.Event], Sequence[str] | None]
+Perform = Callable[[Order, Report, threading.Event], Sequence[str]]
 """Does what an order says, and returns what is to be known of it, as sentences.
 
 Raises LocalAIError, and Cancelled when the event is set.
@@ -58,33 +57,30 @@ class Jobs:
         at_once: int = 2,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._records = JobRecords(folder)
+        self._watchers = Watchers()
+        self._book = JobBook(folder, self._watchers.tell, clock)
+        self._changed = self._book.changed
         self._perform = perform
         self._clock = clock
         self._began = clock()
-        self._changed = threading.Condition()
         self._cancels: dict[str, threading.Event] = {}
-        self._saved: dict[str, float] = {}
-        self._watchers: dict[str, list[Callable[[], None]]] = {}
         self._threads = JobThreads(at_once)
         self._closing = False
         self._closed = False
         self.is_ending = False
         """Tells those who watch that no more will be told, although the jobs may go on later."""
-        self._jobs = {job.id: job for job in self._records.take_over(self._began)}
 
-    def resume(self, is_current: Callable[[Mapping[str, Any]], bool] = lambda _: True) -> list[Job]:
+    def resume(self, is_current: Callable[[Order], bool] = lambda _: True) -> list[Job]:
         """Go on with what an earlier gateway left unfinished, or could not fetch for now.
 
         Orders that are not current any more, as their card was corrected, are dropped.
         """
-        with self._changed:
-            known = list(self._jobs.values())
+        known = self._book.own()
         for job in known:
             is_left = job.is_expected and is_current(job.order)
             if (job.is_open or job.is_expected) and not is_left:  # nobody wants it any more
-                self._change(job.id, state="cancelled", phase="cancelled", try_at=None)
-        left = [job for job in known if job.is_expected and self._jobs[job.id].is_expected]
+                self._book.change(job.id, state="cancelled", try_at=None)
+        left = [job for job in known if job.is_expected and self._book[job.id].is_expected]
         for job in left:
             self._begin(job)
         return left
@@ -92,13 +88,11 @@ class Jobs:
     def begin_due(self) -> None:
         """Try again what could not be fetched for now and has waited long enough."""
         now = self._clock()
-        with self._changed:
-            waiting = [job for job in self._jobs.values() if job.try_at is not None]
-        for job in waiting:
+        for job in self._book.own():
             if job.try_at is not None and job.try_at <= now:
                 self._begin(job)
 
-    def submit(self, order: Mapping[str, Any], *, first: bool = False) -> Job:
+    def submit(self, order: Order, *, first: bool = False) -> Job:
         """Begin `order`; one that is under way is not begun twice, one that waits begins now.
 
         It goes `first` where somebody waits for it, as does all that came from a caller.
@@ -107,70 +101,50 @@ class Jobs:
             self._cancel_outdated(order)
             job = self.latest(order)
             if job is None or not job.is_expected:
-                return self._begin(self._new(order), first=first)
+                return self._begin(self._book.new(order), first=first)
             if not job.is_open:
                 return self._begin(job, first=first)
             if first:
                 self._threads.hasten(job.id)
             return job
 
-    def submit_again(self, order: Mapping[str, Any], *, first: bool = False) -> Job:
+    def submit_again(self, order: Order, *, first: bool = False) -> Job:
         """Begin `order` unless it failed, or was cancelled, a short while ago."""
         with self._changed:
             job = self.latest(order)
             if job is not None and not job.is_open and self._has_just_ended(job):
                 return job
-            if job is not None and job.is_being_cancelled:
+            if job is not None and job.state == "cancelling":
                 return job
             return self.submit(order, first=first)
 
-    def latest(self, order: Mapping[str, Any]) -> Job | None:
+    def latest(self, order: Order) -> Job | None:
         """Return the newest job of this gateway that does `order`; older ones do not count."""
-        with self._changed:
-            same = [job for job in self._jobs.values() if job.order == order]
-        return max(reversed(same), key=lambda job: job.created, default=None)
+        return self._book.latest(order)
 
-    def record(self, order: Mapping[str, Any]) -> Job:
+    def record(self, order: Order) -> Job:
         """Note an order that has been carried out already."""
-        job = replace(self._new(order), state="done", phase="done")
-        self._keep(job, at_once=True)
+        job = replace(self._book.new(order), state="done")
+        self._book.keep(job)
         return job
 
     def list(self) -> list[Job]:
         """Return all jobs, the latest first, those of other gateways with this store too."""
-        with self._changed:
-            own = list(self._jobs.values())
-        others = self._records.others({job.id for job in own})
-        return sorted((*own, *others), key=lambda job: -job.created)
+        return self._book.all()
 
     def find(self, job_id: str) -> Job:
         """Return a job; raises ModelNotFound."""
-        with self._changed:
-            job = self._jobs.get(job_id)
-        if job is None:
-            job = next((one for one in self._records.others(()) if one.id == job_id), None)
-        if job is None:
-            raise ModelNotFound(f"There is no job '{job_id}'. GET /models/jobs lists all jobs.")
-        return job
+        return self._book.find(job_id)
 
     def watch(self, job_id: str, tell: Callable[[], None]) -> Callable[[], None]:
         """Call `tell`, from any thread, whenever the job changes; returns what ends that."""
-        with self._changed:
-            self._watchers.setdefault(job_id, []).append(tell)
-
-        def end() -> None:
-            with self._changed:
-                self._watchers[job_id].remove(tell)
-                if not self._watchers[job_id]:
-                    del self._watchers[job_id]
-
-        return end
+        return self._watchers.add(job_id, tell)
 
     def wait(self, job_id: str, timeout: float) -> Job:
         """Return the job when it has ended, or as it is after `timeout` seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._jobs[job_id].is_open, timeout)
-            return self._jobs[job_id]
+            self._changed.wait_for(lambda: not self._book[job_id].is_open, timeout)
+            return self._book[job_id]
 
     def cancel(self, job_id: str) -> Job:
         """Stop a job; what it has fetched stays for the next time. Raises InvalidRequest."""
@@ -183,19 +157,16 @@ class Jobs:
             if not job.can_be_cancelled:
                 raise InvalidRequest(f"The job '{job_id}' has ended already: it is {job.state}.")
             if job.state == "running":
-                self._change(job_id, phase=CANCELLING)
+                self._book.change(job_id, state="cancelling")
                 self._cancels[job_id].set()
             else:  # no thread has it, which could end it
-                self._change(job_id, state="cancelled", phase="cancelled", try_at=None)
-            return self._jobs[job_id]
+                self._book.change(job_id, state="cancelled", try_at=None)
+            return self._book[job_id]
 
     def end_watches(self) -> None:
         """Let all who watch a job go, since the gateway ends."""
         self.is_ending = True
-        with self._changed:
-            watchers = [tell for several in self._watchers.values() for tell in several]
-        for tell in watchers:
-            tell()
+        self._watchers.tell_all()
 
     def close(self) -> None:
         """Stop all jobs; the records stay open, so that the next gateway goes on.
@@ -215,22 +186,18 @@ class Jobs:
             left = len(self._cancels)
         if left:
             _log.warning("%d jobs did not end in time: the next start goes on with them", left)
-        self._records.close()
+        self._book.close()
 
     # --- beginning and ending ---
 
     def _any_writes(self) -> bool:
-        running = (self._jobs[job_id] for job_id in self._cancels)
+        running = (self._book[job_id] for job_id in self._cancels)
         return any(job.files and job.phase != "resolving" for job in running)
 
-    def _cancel_outdated(self, order: Mapping[str, Any]) -> None:
-        for job in list(self._jobs.values()):
+    def _cancel_outdated(self, order: Order) -> None:
+        for job in self._book.own():
             if job.can_be_cancelled and job.is_outdated_by(order):
                 self.cancel(job.id)
-
-    def _new(self, order: Mapping[str, Any]) -> Job:
-        now = self._clock()
-        return Job(uuid.uuid4().hex, dict(order), created=now, changed=now)
 
     def _has_just_ended(self, job: Job) -> bool:
         if job.state == "done" or job.changed < self._began:
@@ -243,30 +210,29 @@ class Jobs:
         """Run a job that no thread has: a new one, one of an earlier gateway, or a failed one."""
         with self._changed:
             if job.id in self._cancels:
-                return self._jobs[job.id]
-            waiting = replace(
-                job, state="waiting", phase="waiting", error=None, code=None, status=None,
-                try_at=None,
-            )  # fmt: skip
-            self._keep(waiting, at_once=True)
+                return self._book[job.id]
+            waiting = replace(job, state="waiting", error=None, code=None, status=None, try_at=None)
+            self._book.keep(waiting)
             if not self._closing:  # else the next gateway does it
                 self._cancels[job.id] = threading.Event()
-                self._threads.submit(self._run, job.id, first=first or "from_caller" in job.order)
+                self._threads.submit(self._run, job.id, first=first or job.order.from_caller)
         return waiting
 
     def _run(self, job_id: str) -> None:
         with self._changed:
-            job, cancel = self._jobs[job_id], self._cancels[job_id]
+            job, cancel = self._book[job_id], self._cancels[job_id]
             if job.is_open and not self._closing:
-                self._change(job_id, state="running", phase="resolving")
+                self._book.change(job_id, state="running", phase="resolving")
         ended: dict[str, Any] | None = None
         if job.is_open and not self._closing:
             ended = self._end_of(job, cancel)
         with self._changed:
             del self._cancels[job_id]
+            if ended is not None and ended["state"] != "done" and self._is_cancelling(job_id):
+                ended = {"state": "cancelled"}  # however it came to its end, nobody wants it
             # One that was left behind may end after all, when the next gateway has its record.
             if ended is not None and not self._closed:
-                self._change(job_id, speed=0.0, **ended)
+                self._book.change(job_id, speed=0.0, **ended)
             self._changed.notify_all()
 
     def _end_of(self, job: Job, cancel: threading.Event) -> dict[str, Any] | None:
@@ -274,9 +240,8 @@ class Jobs:
         try:
             notes = self._perform(job.order, lambda progress: self._note(job.id, progress), cancel)
         except Cancelled:
-            is_wanted = not self._jobs[job.id].is_being_cancelled
-            only_ends = self._closing and is_wanted
-            return None if only_ends else {"state": "cancelled", "phase": "cancelled"}
+            only_ends = self._closing and not self._is_cancelling(job.id)
+            return None if only_ends else {"state": "cancelled"}
         except FetchFailed as error:
             failures = job.failures + 1
             wait = next_try(failures, self._clock(), error.retry_after)
@@ -288,46 +253,20 @@ class Jobs:
         except Exception as error:
             _log.exception("the job %s failed", job.id)
             return _failure(LocalAIError(f"{type(error).__name__}: {error}"))
-        shown = tuple(concealed(note) for note in notes or ())
-        return {"state": "done", "phase": "done", "failures": 0, "notes": shown}
+        shown = tuple(concealed(note) for note in notes)
+        return {"state": "done", "failures": 0, "notes": shown}
 
-    # --- keeping what is known ---
+    def _is_cancelling(self, job_id: str) -> bool:
+        return self._book[job_id].state == "cancelling"
 
     def _note(self, job_id: str, progress: Progress) -> None:
-        # Several files of a job tell at the same time, each from a thread of its own.
         with self._changed:
-            job = self._jobs[job_id]
-            if not job.is_open or job.is_being_cancelled or self._closed:
-                return
-            changed = replace(
-                job,
-                phase=progress.phase,
-                files={**job.files, progress.path: (progress.done, progress.total)},
-                file=progress.path,
-                speed=progress.speed,
-                changed=self._clock(),
-            )
-            self._keep(changed, at_once=progress.phase != job.phase)
-
-    def _change(self, job_id: str, **values: Any) -> None:
-        with self._changed:
-            changed = replace(self._jobs[job_id], changed=self._clock(), **values)
-            self._keep(changed, at_once=True)
-
-    def _keep(self, job: Job, *, at_once: bool) -> None:
-        with self._changed:
-            self._jobs[job.id] = job
-            if at_once or job.changed - self._saved.get(job.id, 0.0) >= _SAVE_EVERY:
-                self._saved[job.id] = job.changed
-                self._records.write(job)
-            self._changed.notify_all()
-            watchers = list(self._watchers.get(job.id, ()))
-        for tell in watchers:
-            tell()
+            if not self._closed:
+                self._book.note(job_id, progress)
 
 
 def _failure(error: LocalAIError) -> dict[str, Any]:
     return {
-        "state": "failed", "phase": "failed", "error": concealed(error.message),
-        "code": error.code, "status": error.status,
+        "state": "failed", "error": concealed(error.message), "code": error.code,
+        "status": error.status,
     }  # fmt: skip

@@ -15,7 +15,9 @@ from localai.cards.importers.draft import conversations
 from localai.cards.importers.imported import CannotImport, Imported
 from localai.cards.importers.localai_place import Place
 from localai.cards.importers.localai_yaml import import_localai
+from localai.cards.importers.notes import Note
 from localai.cards.resolved import Backends
+from localai.file_kinds import is_gguf
 from localai.protocol.capabilities import Capability
 
 _NOWHERE = Path("/dev/null/gallery")
@@ -39,6 +41,8 @@ class Translation:
     card: Mapping[str, Any]
     capabilities: Sequence[str]
     notes: tuple[str, ...]
+    lost: tuple[Note, ...]
+    """Those of the notes that tell what was asked for and the card will not have."""
 
 
 def translate(
@@ -54,7 +58,7 @@ def translate(
     try:
         imported = import_localai(completed, Place(_NOWHERE, backends))
     except CannotImport as error:
-        raise NotRunnable(error.message.removeprefix(f"{_NOWHERE}: ").rstrip(".")) from None
+        raise NotRunnable(error.reason.rstrip(".")) from None
     return _translation(completed, imported, backends)
 
 
@@ -67,7 +71,7 @@ def _complete(config: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, 
     parameters = config.get("parameters")
     parameters = dict(parameters) if isinstance(parameters, Mapping) else {}
     models = [path for path in files if path not in eyes]
-    if len(models) == 1 and parameters.get("model") not in files and _is_gguf(models[0]):
+    if len(models) == 1 and parameters.get("model") not in files and is_gguf(models[0]):
         parameters["model"] = models[0]
     completed["parameters"] = parameters
     listed = config.get("download_files")
@@ -95,6 +99,7 @@ def _translation(config: Mapping[str, Any], imported: Imported, backends: Backen
         card=card,
         capabilities=card.get("capabilities") or [one.value for one in usual],
         notes=imported.notes,
+        lost=imported.lost,
     )
 
 
@@ -105,10 +110,6 @@ def _check_uses(
     names = [str(use).lower().removeprefix("flag_") for use in uses] if uses else []
     if names and not any(_OFFERED.get(name) in capabilities for name in names):
         raise NotRunnable(f"it is for {', '.join(names)}, which {backend} does not do here")
-
-
-def _is_gguf(path: str) -> bool:
-    return path.lower().endswith(".gguf")
 
 
 def _is_ggml_whisper(path: str) -> bool:

@@ -8,14 +8,16 @@ caller come before those of the entry, and those before the base's.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from localai.amounts import read_size
+from localai.cards.importers.notes import Note
 from localai.cards.problems import Complaint, Location
 from localai.cards.resolved import Backends
 from localai.cards.yaml_source import YamlSource
@@ -25,7 +27,6 @@ from localai.gallery.complaints import complaints_of, placed
 from localai.gallery.entry import Entry, Unusable
 from localai.gallery.index import Index
 from localai.gallery.localai_config import NotRunnable, Translation, translate
-from localai.gallery.sizes import read_size
 from localai.gallery.yaml_text import read_text
 from localai.protocol.capabilities import Capability
 from localai.references import HubReference, UrlReference, parse_reference
@@ -73,8 +74,6 @@ class SourceEntry(_Loose):
     files: tuple[SourceFile, ...] = ()
     variants: tuple[_Variant, ...] = ()
     size: str | float | int | None = None
-    icon: str = Field(default="", exclude=True)
-    last_checked: str = Field(default="", exclude=True)
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def read_localai_index(source: YamlSource, name: str, fetch: Fetch, backends: Ba
         if raw is None or wrong:
             continue
         places[raw.name] = (index,)
-        one = convert(raw, bases, backends)
+        one, _ = convert(raw, bases, backends)
         if isinstance(one, Entry):
             entries[one.name] = one
         else:
@@ -146,8 +145,11 @@ def read_localai_index(source: YamlSource, name: str, fetch: Fetch, backends: Ba
 
 def convert(
     raw: SourceEntry, bases: Bases, backends: Backends, overrides: Mapping[str, Any] | None = None
-) -> Entry | Unusable:
-    """Return the entry, or why it cannot be run here; `overrides` are those of the caller."""
+) -> tuple[Entry | Unusable, Sequence[Note]]:
+    """Return the entry and what was lost of it, or why it cannot be run here.
+
+    `overrides` are those of the caller.
+    """
     try:
         merged = merge(raw, bases, overrides)
         files = {file.filename: file.uri for file in merged.files}
@@ -155,15 +157,15 @@ def convert(
         entry = Entry.model_validate_json(json.dumps(_entry(raw, merged, meaning)), strict=True)
         wrong = next(iter(card_complaints(entry, backends)), None)
     except NotRunnable as reason:
-        return _unusable(raw, str(reason))
+        return _unusable(raw, str(reason)), ()
     except (FetchFailed, NotInRegistry) as error:
         # Nothing is known of the entry then: that it cannot be run would be a lie.
-        return _unfetched(raw, error)
+        return _unfetched(raw, error), ()
     except LocalAIError as error:
-        return _unusable(raw, error.message)
+        return _unusable(raw, error.message), ()
     except ValidationError as error:
-        return _unusable(raw, next(complaints_of(error)).message)
-    return entry if wrong is None else _unusable(raw, wrong.message)
+        return _unusable(raw, next(complaints_of(error)).message), ()
+    return (entry, meaning.lost) if wrong is None else (_unusable(raw, wrong.message), ())
 
 
 def merge(raw: SourceEntry, bases: Bases, overrides: Mapping[str, Any] | None = None) -> Merged:
@@ -286,10 +288,8 @@ def _files(
 
 
 def _file(file: SourceFile) -> dict[str, Any]:
-    kept: dict[str, Any] = {"path": file.filename, "uri": file.uri}
-    if file.sha256:
-        kept["sha256"] = file.sha256.lower()
-    return kept
+    kept = {"path": file.filename, "uri": file.uri}
+    return {**kept, "sha256": file.sha256} if file.sha256 else kept
 
 
 def _bytes(size: str | float | None) -> int | None:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from pathlib import Path
 
-from localai.cards.resolved import Backends, Meaning
+from localai.cards.resolved import Meaning
 from localai.errors import LocalAIError, ModelNotFound, nearest
 from localai.gallery.card_of import model_path
 from localai.gallery.entry import Entry
-from localai.gallery.galleries import Galleries, builtin_gallery, galleries_of
-from localai.settings import Settings
+from localai.gallery.galleries import Galleries
 from localai.store.shortnames import load_shortnames
 
 _LOG = logging.getLogger("localai.gallery")
-_Stamp = tuple[tuple[Path, int], ...]
 
 
 class GalleryNames:
@@ -24,16 +21,16 @@ class GalleryNames:
     The galleries are read again when a file of theirs has changed.
     """
 
-    def __init__(self, settings: Settings, backends: Backends) -> None:
-        self._settings, self._backends = settings, backends
+    def __init__(self, galleries: Galleries) -> None:
+        self._galleries = galleries
         self._known: dict[str, Meaning | None] = {}
-        self._stamp: _Stamp | None = None
+        self._stamp: tuple[object, ...] = ()
         self._lock = threading.Lock()
 
     def __call__(self, name: str) -> Meaning | None:
         """Return the model file's reference and hash; None where no gallery has the name."""
         with self._lock:
-            stamp = self._stamp_now()
+            stamp = self._galleries.stamp()
             if stamp != self._stamp:
                 self._known, self._stamp = {}, stamp
             if name not in self._known:
@@ -42,18 +39,12 @@ class GalleryNames:
 
     def _look_up(self, name: str) -> Meaning | None:
         try:
-            return meaning_of(galleries_of(self._settings, self._backends).find(name))
+            return meaning_of(self._galleries.find(name))
         except ModelNotFound:
             return None  # the card's failure says what the name could have been
         except LocalAIError as error:
             _LOG.warning("The galleries are not asked for '%s': %s", name, error.message)
             return None
-
-    def _stamp_now(self) -> _Stamp:
-        folder = self._settings.galleries or self._settings.models.parent
-        files = [builtin_gallery(), folder / "galleries.yaml"]
-        files += sorted((folder / "galleries").glob("*.yaml"))
-        return tuple((path, path.stat().st_mtime_ns) for path in files if path.exists())
 
 
 def meaning_of(entry: Entry) -> Meaning | None:

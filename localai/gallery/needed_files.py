@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from localai.cards.model_files import remote_references
 from localai.cards.resolved import ResolvedCard
 from localai.errors import InvalidReference
-from localai.store.places import place_of
+from localai.files import place_of
+from localai.gallery.card_files import places_of, stored_files, stored_places
 
 if TYPE_CHECKING:
     from localai.store.records import StoredModel
@@ -29,41 +29,24 @@ class Needs:
 
     def include(self, model: StoredModel) -> bool:
         """Tell whether any of the cards needs `model`, or a file of it."""
-        files = {place_of(self._store.folder / file.path) for file in model.files}
-        wanted = files | {place_of(model.model)}
-        return model.reference in self._references or not self._paths.isdisjoint(wanted)
+        files = stored_files(model, self._store.folder)
+        return model.reference in self._references or not self._paths.isdisjoint(files)
 
     def touch(self, model: StoredModel) -> bool:
         """Tell whether any of the cards needs `model`, a file of it, or a folder around one."""
-        store = place_of(self._store.folder)
-        files = [place_of(self._store.folder / file.path) for file in model.files]
-        around = {folder for file in files for folder in file.parents if store in folder.parents}
+        around = stored_places(model, self._store.folder)
         return self.include(model) or not self._paths.isdisjoint(around)
 
     def _add(self, card: ResolvedCard) -> None:
         references = remote_references(card)
         self._references.update(map(self._canonical, references))
         located = (card.locate(text) for text in references)
-        named = (card.path.parent / _local(text) for text in _local_texts(card))
-        self._paths.update(place_of(path) for path in (*located, *named) if path is not None)
+        self._paths.update(place_of(path) for path in located if path is not None)
+        content = card.card.model_dump(mode="json", exclude_unset=True)
+        self._paths |= places_of(content, card.path.parent, card.locate)
 
     def _canonical(self, text: str) -> str:
         try:
             return str(self._store.reference(text))
         except InvalidReference:
             return text  # such a card finds no model, so it needs none
-
-
-def _local_texts(card: ResolvedCard) -> list[str]:
-    options = (
-        card.options.get(name) for name, spec in card.manifest.options.items() if spec.is_path
-    )
-    texts = [card.card.model, *options, *(file.path for file in card.card.files)]
-    remote = remote_references(card)
-    return [text for text in texts if isinstance(text, str) and text and text not in remote]
-
-
-def _local(text: str) -> Path:
-    if text.lower().startswith("file:"):
-        return Path(unquote(urlsplit(text).path))
-    return Path(text).expanduser()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from localai.cards.resolved import nowhere
 from localai.cards.writing import read_content
 from localai.errors import InvalidReference
-from localai.references import NameReference
-from localai.store.places import place_of
+from localai.gallery.card_files import places_of, stored_places, texts_of
+from localai.references import NameReference, Reference
 
 if TYPE_CHECKING:
     from localai.store.records import StoredModel
@@ -31,34 +31,27 @@ def _names(card: Path, model: StoredModel, store: Store) -> bool:
     content = read_content(card)
     if content is None:
         return True
-    files = [place_of(store.folder / file.path) for file in model.files]
-    around = {folder for file in files for folder in file.parents if store.folder in folder.parents}
-    places = {*files, *around, place_of(model.model)}
-    return any(
-        place_of(card.parent / Path(text).expanduser()) in places
-        or _means(text, card.parent, model, store)
-        for text in _texts(content)
-    )
+    places = places_of(content, card.parent, nowhere)
+    if not places.isdisjoint(stored_places(model, store.folder)):
+        return True
+    main = content.get("model")
+    if isinstance(main, str) and _is_a_name(main, card.parent, store):
+        return True
+    texts = texts_of([content.get(key) for key in ("model", "options", "files")])
+    return any(_means(text, model, store) for text in texts)
 
 
-def _means(text: str, folder: Path, model: StoredModel, store: Store) -> bool:
+def _is_a_name(text: str, folder: Path, store: Store) -> bool:
+    is_name = isinstance(_reference(text, store), NameReference)
+    return is_name and not (folder / text).exists()
+
+
+def _means(text: str, model: StoredModel, store: Store) -> bool:
+    return str(_reference(text, store)) == model.reference
+
+
+def _reference(text: str, store: Store) -> Reference | None:
     try:
-        reference = store.reference(text)
+        return store.reference(text)
     except InvalidReference:
-        return False
-    if isinstance(reference, NameReference):
-        return not (folder / text).exists()
-    return str(reference) == model.reference
-
-
-def _texts(content: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what may name a file: the model, the files' addresses, and options with a path."""
-    if isinstance(model := content.get("model"), str):
-        yield model
-    files = content.get("files")
-    for file in files if isinstance(files, list) else ():
-        yield from (str(file[key]) for key in ("path", "uri") if key in file)
-    options = content.get("options")
-    for value in options.values() if isinstance(options, dict) else ():
-        if isinstance(value, str) and "/" in value and "\n" not in value:
-            yield value
+        return None

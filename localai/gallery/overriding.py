@@ -5,29 +5,28 @@ What has no place in a card is refused with its name, since the caller has writt
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from localai.cards.importers.imported import CannotImport
-from localai.cards.importers.localai_keys import NEUTRAL_REASON
 from localai.cards.importers.localai_place import Place
 from localai.cards.importers.localai_yaml import import_localai
+from localai.cards.importers.notes import Note
 from localai.cards.resolved import Backends
 from localai.errors import UnsupportedParameter
+from localai.gallery.card_of import model_path
 from localai.gallery.entry import Entry
 from localai.gallery.localai_format import deep_merge
 
 _PARTS = ("options", "defaults", "limits", "keep_alive", "model")
-_QUOTED = re.compile(r"`([^`]+)`")
 _HERE_ALREADY = {"f16": True}
 """Keys that say what is so here without being said."""
 
 
 def override_entry(entry: Entry, overrides: Mapping[str, Any], backends: Backends) -> Entry:
     """Return `entry` with LocalAI's keys over it; raises UnsupportedParameter."""
-    card = {"name": entry.name, "backend": entry.backend, "model": _model_of(entry)}
+    card = {"name": entry.name, "backend": entry.backend, "model": model_path(entry)}
     files = [file.model_dump(mode="json") for file in entry.files]
     changes = changes_of(card | {"files": files}, overrides, backends)
     content = entry.model_dump(mode="json", exclude_unset=True)
@@ -61,18 +60,17 @@ def changes_of(
     try:
         imported = import_localai(deep_merge(below, wanted), Place(folder / "card", backends))
     except CannotImport as error:
-        raise _refusal(error.message.partition(": ")[2]) from None
-    refuse_lost(imported.notes, wanted)
+        raise _refusal(error.reason) from None
+    refuse_lost(imported.lost, wanted)
     return dict(_changes(imported.card, card, folder))
 
 
-def refuse_lost(notes: Iterable[str], overrides: Mapping[str, Any]) -> None:
-    """Raise UnsupportedParameter if a note says that something of `overrides` is left out."""
-    asked = set(_names(overrides))
-    for note in notes:
-        is_lost = "left out" in note and NEUTRAL_REASON not in note
-        if is_lost and not asked.isdisjoint(_QUOTED.findall(note)):
-            raise _refusal(note)
+def refuse_lost(lost: Iterable[Note], overrides: Mapping[str, Any]) -> None:
+    """Raise UnsupportedParameter if something of `overrides` is among what was `lost`."""
+    asked = set(_keys(overrides))
+    for note in lost:
+        if not asked.isdisjoint(note.keys):
+            raise _refusal(note.text)
 
 
 def _changes(
@@ -91,23 +89,16 @@ def _changes(
             yield key, after[key]
 
 
-def _names(value: Any, key: str = "") -> Iterator[str]:
-    """Yield every key, dotted and with those above it, and what lists hold: notes name them."""
+def _keys(value: Any, key: str = "") -> Iterator[str]:
+    """Yield every key, dotted and with those above it, as notes name them."""
     if key:
         yield key
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _names(inner, f"{key}.{name}" if key else str(name))
+            yield from _keys(inner, f"{key}.{name}" if key else str(name))
     elif isinstance(value, list):
         for number, one in enumerate(value):
-            yield str(one)
-            yield from _names(one, f"{key}[{number}]")
-    elif isinstance(value, str):
-        yield value
-
-
-def _model_of(entry: Entry) -> str:
-    return entry.card.model or entry.files[0].path
+            yield from _keys(one, f"{key}[{number}]")
 
 
 def _refusal(reason: str) -> UnsupportedParameter:

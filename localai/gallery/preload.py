@@ -8,10 +8,13 @@ from collections.abc import Iterable, Mapping
 from localai.cards.model_files import has_its_files, missing_references
 from localai.cards.resolved import ResolvedCard
 from localai.errors import ConfigError, LocalAIError
+from localai.files import place_of
 from localai.gallery.chosen_form import chosen_form
 from localai.gallery.galleries import Galleries
-from localai.gallery.orders import Order, fetch_order, install_order, pull_order
+from localai.gallery.order import InstallOrder, Order, PullOrder, fetch_order
+from localai.references import NameReference
 from localai.settings import Settings
+from localai.store.naming import suggested_name
 
 _log = logging.getLogger(__name__)
 
@@ -56,10 +59,7 @@ def _named(
     text: str, settings: Settings, galleries: Galleries, here: Mapping[str, ResolvedCard]
 ) -> tuple[Order, str]:
     """Return the order that brings what `text` names, and the name that its card will have."""
-    # The clients for hubs and registries are slow to import, and most starts need none.
-    from localai.references import NameReference
-    from localai.store.naming import suggested_name
-    from localai.store.places import place_of
+    # Its clients for hubs and registries are slow to import, and most starts need none.
     from localai.store.store import Store
 
     store = Store(settings.store)
@@ -67,10 +67,10 @@ def _named(
     if isinstance(reference, NameReference):
         entry = galleries.find(str(reference))
         variant = chosen_form(entry, galleries)
-        return install_order(str(reference), entry, variant=variant), entry.name
+        return InstallOrder(str(reference), entry.name, variant), entry.name
     stored = store.find(str(reference))
     noted = stored.cards if stored is not None else ()
     named = {str(place_of(card.path)): name for name, card in here.items() if name == card.name}
     suggested = suggested_name(reference)
     name = next((named.get(card, card) for card in noted if card in {*named, *here}), suggested)
-    return pull_order(text, suggested), name
+    return PullOrder(text, suggested), name

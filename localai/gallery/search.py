@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from localai.gallery.entry import Entry, Unusable
 from localai.gallery.fit import Fit, FreeMemory, fit
@@ -46,12 +47,37 @@ def search(
     return [found for _, found in ranked]
 
 
+def found_of(gallery: str, model: Entry | Unusable, free: FreeMemory) -> Found:
+    """Return a model of `gallery` with whether it fits."""
+    fits = fit(model, free) if isinstance(model, Entry) else Fit(False, model.reason)
+    return Found(gallery, model, fits)
+
+
+def describe(found: Found) -> dict[str, Any]:
+    """Return what is told of a model wherever models are listed, for JSON."""
+    model = found.model
+    described: dict[str, Any] = {
+        "name": model.name,
+        "gallery": found.gallery,
+        "description": model.description,
+        "license": model.licence,
+        "tags": list(model.tags),
+        "capabilities": [capability.value for capability in model.capabilities],
+        "installable": isinstance(model, Entry),
+        "fits": found.fit.fits,
+        "fit": found.fit.reason,
+    }
+    if isinstance(model, Entry):
+        described |= {"backend": model.backend, "size": model.download_size}
+        described |= {"notes": list(model.notes), "variants": list(model.variants)}
+        described["files"] = [file.model_dump(mode="json") for file in model.files]
+    return described
+
+
 def _all(indexes: Iterable[Index], free: FreeMemory) -> Iterator[Found]:
     for index in indexes:
-        for entry in index.entries.values():
-            yield Found(index.name, entry, fit(entry, free))
-        for unusable in index.unusable.values():
-            yield Found(index.name, unusable, Fit(False, unusable.reason))
+        models: list[Entry | Unusable] = [*index.entries.values(), *index.unusable.values()]
+        yield from (found_of(index.name, model, free) for model in models)
 
 
 def _rank(model: Entry | Unusable, words: list[str]) -> tuple[bool, int] | None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from localai.cards.writing import card_file, read_content
-from localai.errors import InvalidReference, RequestError
+from localai.errors import RequestError
+from localai.files import place_of
+from localai.gallery.card_files import stored_files, texts_of
 from localai.gallery.entry import Entry
 from localai.gallery.named import meaning_of
-from localai.references import HubReference, Reference, parse_reference
-from localai.store.places import place_of
+from localai.references import HubReference, Reference, reference_or_none
 
 if TYPE_CHECKING:
     from localai.store.store import Store
@@ -38,7 +39,7 @@ class Named(Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
+class CardPlace:
     """Where a card is to be written: the folder, the cards that there are, and the store."""
 
     models: Path
@@ -52,7 +53,9 @@ def main_reference(entry: Entry) -> str:
     return entry.files[0].uri if meaning is None else meaning.reference
 
 
-def refuse_taken(name: str, reference: str | None, place: Place, *, force: bool = False) -> None:
+def refuse_taken(
+    name: str, reference: str | None, place: CardPlace, *, force: bool = False
+) -> None:
     """Raise NameTaken where a card of this name is there that does not run `reference`.
 
     `force` lets it make way, if it lies where the new one will. Without a reference only the place
@@ -81,30 +84,26 @@ def runs_exactly(card: Path, references: Iterable[str], store: Store) -> str | N
     there = {
         str(parsed)
         for text in _sources(read_content(card) or {}, card.parent, store)
-        if (parsed := _parsed(text)) is not None
+        if (parsed := reference_or_none(text)) is not None
     }
-    return next((text for text in references if str(_parsed(text)) in there), None)
+    return next((text for text in references if str(reference_or_none(text)) in there), None)
 
 
 def _may_run(card: Mapping[str, Any], reference: str, folder: Path, store: Store) -> bool:
-    wanted = _parsed(reference)
-    return any(_may_be_the_same(_parsed(text), wanted) for text in _sources(card, folder, store))
+    wanted = reference_or_none(reference)
+    return any(
+        _may_be_the_same(reference_or_none(text), wanted) for text in _sources(card, folder, store)
+    )
 
 
 def _sources(card: Mapping[str, Any], folder: Path, store: Store) -> Iterator[str]:
     """Yield where what a card runs comes from: as it says itself, and as the store knows."""
-    listed = card.get("files")
-    for file in listed if isinstance(listed, list) else ():
-        if isinstance(file, dict) and isinstance(uri := file.get("uri"), str):
-            yield uri
     model = card.get("model")
-    if not isinstance(model, str):
-        return
-    yield model
-    path = place_of(folder / model)
-    for stored in store.list():
-        if path == stored.model or path in {store.folder / file.path for file in stored.files}:
-            yield stored.reference
+    yield from texts_of([model, card.get("files")])
+    if isinstance(model, str):
+        path = place_of(folder / model)
+        having = (one for one in store.list() if path in stored_files(one, store.folder))
+        yield from (one.reference for one in having)
 
 
 def _may_be_the_same(there: Reference | None, wanted: Reference | None) -> bool:
@@ -115,10 +114,3 @@ def _may_be_the_same(there: Reference | None, wanted: Reference | None) -> bool:
         is_open = None in {there.file, wanted.file}
         return there.repo == wanted.repo and (is_open or there.file == wanted.file)
     return str(there) == str(wanted)
-
-
-def _parsed(text: str) -> Reference | None:
-    try:
-        return parse_reference(text)
-    except InvalidReference:
-        return None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from localai.cards.model_files import remote_references
 from localai.cards.resolved import ResolvedCard
-from localai.errors import InvalidReference
 from localai.file_locks import is_locked
 from localai.references import (
     HubReference,
@@ -16,7 +15,7 @@ from localai.references import (
     OllamaReference,
     Reference,
     UrlReference,
-    parse_reference,
+    reference_or_none,
 )
 from localai.store.partial import part_path, remove_partial
 from localai.store.transports import hub, oci, ollama, url
@@ -45,10 +44,7 @@ def remove_unfinished(card: ResolvedCard, others: Iterable[ResolvedCard], store:
 def _unfinished(card: ResolvedCard, store: Store) -> Iterator[Path]:
     """Yield the files that a pull for `card` has begun, and may go on with."""
     for text in remote_references(card):
-        try:
-            reference = parse_reference(text)
-        except InvalidReference:
-            continue
+        reference = reference_or_none(text)
         folder = _folder_of(reference)
         if folder is None:
             continue
@@ -59,7 +55,7 @@ def _unfinished(card: ResolvedCard, store: Store) -> Iterator[Path]:
                 yield target
 
 
-def _folder_of(reference: Reference) -> str | None:
+def _folder_of(reference: Reference | None) -> str | None:
     match reference:
         case HubReference():
             return hub.folder_of(reference)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from localai.hardware.gpu import Found, Gpu
+from localai.hardware.gpu import FoundGpus, Gpu
 from localai.hardware.probe import Probe
 from localai.hardware.visible import visible
 
@@ -36,15 +36,15 @@ class Card:
     """As `ROCR_VISIBLE_DEVICES` writes it, `GPU-` and 16 digits."""
 
 
-def detect_amd(probe: Probe) -> Found:
+def detect_amd(probe: Probe) -> FoundGpus:
     """Return AMD's GPUs that programs here may use; a tool that fails is told."""
     troubles: tuple[str, ...] = ()
     for command, parse in ((ROCM_SMI, parse_rocm_smi), (AMD_SMI, parse_amd_smi)):
         ran = probe.run(*command)
         if ran is not None and ran.is_ok and (cards := parse(ran.out)):
-            return Found(tuple(_gpu(one) for one in _visible(cards, probe) if _is_gpu(one)))
+            return FoundGpus(tuple(_gpu(one) for one in _visible(cards, probe) if _is_gpu(one)))
         troubles = troubles or ((ran.trouble,) if ran is not None and not ran.is_ok else ())
-    return Found(troubles=troubles)
+    return FoundGpus(troubles=troubles)
 
 
 def parse_rocm_smi(text: str) -> tuple[Card, ...]:

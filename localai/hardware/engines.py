@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,7 @@ SECONDS = 60.0
 _LIBRARIES: dict[str, Api] = {
     "ggml-cuda": "cuda", "ggml-hip": "rocm", "ggml-vulkan": "vulkan", "ggml-metal": "metal",
 }  # fmt: skip
-_QUESTIONS = {
-    # Each prints what the engine was built for, and which of it works on this machine.
+QUESTIONS: Mapping[str, str] = {
     "llama-cpp-python": """
 import llama_cpp as engine, pathlib
 names = sorted(path.name for path in pathlib.Path(engine.__file__).parent.glob("lib/*"))
@@ -56,6 +55,7 @@ found = [names[one] for one in engine.get_available_providers() if one in names]
 print(json.dumps({"built_for": found, "works": found}))
 """,
 }
+"""Programs that print what an engine was built for, and which of it works on this machine."""
 _OTHER_NAMES = {"onnxruntime": ("onnxruntime-gpu",)}
 """What packages are called that bring the same engine, built in another way."""
 _QUIET = {"ORT_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
@@ -84,10 +84,10 @@ def installed_version(distribution: str) -> str | None:
         return None
 
 
-def detect_engines() -> tuple[Engine, ...]:
-    """Ask each engine in a process of its own, all at the same time; takes some seconds."""
-    with ThreadPoolExecutor(len(_QUESTIONS)) as threads:
-        return tuple(threads.map(_detect, _QUESTIONS))
+def detect_engines(questions: Mapping[str, str] = QUESTIONS) -> tuple[Engine, ...]:
+    """Ask each engine its question in a process of its own, all at the same time; takes seconds."""
+    with ThreadPoolExecutor(len(questions)) as threads:
+        return tuple(threads.map(_detect, questions, questions.values()))
 
 
 def llama_built_for() -> tuple[Api, ...]:
@@ -119,7 +119,7 @@ def parse_answer(name: str, version: str, text: str) -> Engine:
     return Engine(name, version, built_for, works)
 
 
-def _detect(name: str) -> Engine:
+def _detect(name: str, question: str) -> Engine:
     names = (name, *_OTHER_NAMES.get(name, ()))
     version = next((found for one in names if (found := installed_version(one))), None)
     if version is None:
@@ -127,7 +127,7 @@ def _detect(name: str) -> Engine:
     try:
         # Engines keep caches, and some an id of the machine: not in the home of who only asks.
         with tempfile.TemporaryDirectory(prefix="localai-") as home:
-            done = _ask(_QUESTIONS[name], home)
+            done = _ask(question, home)
     except subprocess.TimeoutExpired:
         trouble = f"it could not be imported within {SECONDS:g} seconds"
         return Engine(name, version, trouble=trouble)

@@ -32,7 +32,7 @@ class Gpu:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundGpus:
     """The GPUs that one source knows of, and what kept it from telling more."""
 
     gpus: tuple[Gpu, ...] = ()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from localai.hardware.amd import detect_amd
 from localai.hardware.cpu import Cpu, detect_cpu
-from localai.hardware.gpu import Api, Found, Gpu
+from localai.hardware.gpu import Api, FoundGpus, Gpu
 from localai.hardware.memory import Memory, detect_memory
 from localai.hardware.metal import detect_metal
 from localai.hardware.nvidia import detect_nvidia
@@ -21,7 +21,7 @@ from localai.hardware.tools import (
 )
 from localai.hardware.vulkan import detect_vulkan
 
-_SOURCES: tuple[tuple[str, Api, Callable[[Probe, Cpu, Memory], Found]], ...] = (
+_SOURCES: tuple[tuple[str, Api, Callable[[Probe, Cpu, Memory], FoundGpus]], ...] = (
     ("nvidia-smi", "cuda", lambda probe, cpu, memory: detect_nvidia(probe)),
     ("rocm-smi", "rocm", lambda probe, cpu, memory: detect_amd(probe)),
     ("Metal", "metal", detect_metal),
@@ -68,28 +68,32 @@ def detect(probe: Probe | None = None, folder: Path = Path("/")) -> Machine:
 
 def detect_gpus(
     probe: Probe, cpu: Cpu, memory: Memory, apis: Collection[Api] | None = None
-) -> Found:
+) -> FoundGpus:
     """Return the GPUs that can be spoken to in one of `apis`, None for all, and all troubles."""
     found = [
         _ask(name, source, probe, cpu, memory)
         for name, api, source in _SOURCES
         if apis is None or api in apis
     ]
-    return Found(_each_once(found), tuple(one for source in found for one in source.troubles))
+    return FoundGpus(_each_once(found), tuple(one for source in found for one in source.troubles))
 
 
 def _ask(
-    name: str, source: Callable[[Probe, Cpu, Memory], Found], probe: Probe, cpu: Cpu, memory: Memory
-) -> Found:
+    name: str,
+    source: Callable[[Probe, Cpu, Memory], FoundGpus],
+    probe: Probe,
+    cpu: Cpu,
+    memory: Memory,
+) -> FoundGpus:
     try:
         return source(probe, cpu, memory)
     except Exception as error:
         # What a tool prints is not ours to trust, and no reason to know nothing of the machine.
         text = f"what `{name}` tells cannot be understood: {type(error).__name__}: {error}"
-        return Found(troubles=(text,))
+        return FoundGpus(troubles=(text,))
 
 
-def _each_once(found: list[Found]) -> tuple[Gpu, ...]:
+def _each_once(found: list[FoundGpus]) -> tuple[Gpu, ...]:
     """Return all GPUs; of one vendor those of the first source, which others may reach as well.
 
     Vulkan lists again what the vendors' own tools know.
@@ -102,7 +106,7 @@ def _each_once(found: list[Found]) -> tuple[Gpu, ...]:
     return tuple(kept)
 
 
-def _also(gpu: Gpu, source: Found) -> Gpu:
+def _also(gpu: Gpu, source: FoundGpus) -> Gpu:
     more = (one.api for one in source.gpus if one.vendor == gpu.vendor)
     new = dict.fromkeys(api for api in more if api not in gpu.apis)
     return replace(gpu, other_apis=(*gpu.other_apis, *new)) if new else gpu

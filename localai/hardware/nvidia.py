@@ -6,7 +6,7 @@ import csv
 import re
 from dataclasses import dataclass
 
-from localai.hardware.gpu import Found, Gpu
+from localai.hardware.gpu import FoundGpus, Gpu
 from localai.hardware.probe import Probe
 from localai.hardware.visible import visible
 
@@ -45,17 +45,17 @@ class _Row:
     troubles: tuple[str, ...] = ()
 
 
-def detect_nvidia(probe: Probe) -> Found:
+def detect_nvidia(probe: Probe) -> FoundGpus:
     """Return the GPUs that programs here may use; a driver that does not answer is told."""
     ran = probe.run(*COMMAND)
     if ran is None:
-        return Found()
+        return FoundGpus()
     listed = probe.run(*LIST)
     slices = parse_slices(listed.out if listed is not None else "")
     # Where one card is lost, it still tells of the others.
     found = parse_nvidia(ran.out, slices, probe.variable(VARIABLE), is_whole=ran.is_ok)
     troubles = found.troubles if ran.is_ok else (ran.trouble, *found.troubles)
-    return Found(found.gpus, troubles)
+    return FoundGpus(found.gpus, troubles)
 
 
 def parse_nvidia(
@@ -64,7 +64,7 @@ def parse_nvidia(
     variable: str | None = None,
     *,
     is_whole: bool = True,
-) -> Found:
+) -> FoundGpus:
     """Return the GPUs of a table with id, name, total and free memory in MiB.
 
     Of a GPU that is cut into slices its slices count, and of these, as for CUDA, the first one
@@ -80,13 +80,13 @@ def parse_nvidia(
             odd.append(f"`nvidia-smi` printed what is no GPU: {', '.join(cells)}")
     chosen = [one for one in slices if variable and one.uuid in variable.split(",")]
     if chosen:
-        return Found(tuple(_of_slice(one, rows) for one in chosen), tuple(odd))
+        return FoundGpus(tuple(_of_slice(one, rows) for one in chosen), tuple(odd))
     kept = [rows[place] for place in visible(variable, [row.uuid for row in rows])]
     gpus: list[Gpu] = []
     for row in kept:
         first = next((one for one in slices if one.card == row.uuid), None)
         gpus += [_of_slice(first, rows)] if first else [row.gpu] if row.gpu else []
-    return Found(tuple(gpus), (*odd, *(trouble for row in kept for trouble in row.troubles)))
+    return FoundGpus(tuple(gpus), (*odd, *(trouble for row in kept for trouble in row.troubles)))
 
 
 def parse_slices(text: str) -> tuple[Slice, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from localai.amounts import shown_bytes
 from localai.hardware.gpu import API_NAMES, Api, Gpu
 from localai.hardware.machine import Machine
 
@@ -17,14 +18,14 @@ LEAST: tuple[tuple[Profile, float], ...] = (("gpu-24g", 22 * GIB), ("gpu-8g", 7.
 
 
 @dataclass(frozen=True)
-class Choice:
+class ProfileChoice:
     """A profile and the sentence that says why it is this one."""
 
     profile: Profile
     reason: str
 
 
-def choose_profile(machine: Machine, built_for: Collection[Api] | None = None) -> Choice:
+def choose_profile(machine: Machine, built_for: Collection[Api] | None = None) -> ProfileChoice:
     """Return the largest profile that fits a GPU which the engines can use, else `cpu`.
 
     `built_for` is what the engine of language models was built for; None takes any GPU.
@@ -34,28 +35,32 @@ def choose_profile(machine: Machine, built_for: Collection[Api] | None = None) -
         return choice
     # Who has a large GPU and gets small models has to learn here that its driver does not answer.
     told = "; ".join(machine.troubles)
-    return Choice(choice.profile, f"{choice.reason}, and not all of the machine is known: {told}")
+    return ProfileChoice(
+        choice.profile, f"{choice.reason}, and not all of the machine is known: {told}"
+    )
 
 
-def _choose(machine: Machine, built_for: Collection[Api] | None) -> Choice:
+def _choose(machine: Machine, built_for: Collection[Api] | None) -> ProfileChoice:
     if not machine.gpus:
-        return Choice("cpu", "no GPU was found")
+        return ProfileChoice("cpu", "no GPU was found")
     usable = [gpu for gpu in machine.gpus if built_for is None or set(gpu.apis) & set(built_for)]
     if not usable:
-        return Choice("cpu", _not_built_for(machine.gpus[0], built_for or ()))
+        return ProfileChoice("cpu", _not_built_for(machine.gpus[0], built_for or ()))
     strong = [gpu for gpu in usable if _drives_pictures(gpu, built_for)]
     if not strong:
         text = f"llama.cpp reaches the {usable[0].name} through Vulkan, which speeds up chat"
-        return Choice("cpu", f"{text} but no pictures")
+        return ProfileChoice("cpu", f"{text} but no pictures")
     # Models do not spread over GPUs as well as they fill one.
     best = max(strong, key=lambda gpu: _memory(gpu, machine))
     size = _memory(best, machine)
     if not size:
-        return Choice("cpu", f"it is not known how much memory the {best.name} has")
+        return ProfileChoice("cpu", f"it is not known how much memory the {best.name} has")
     for profile, least in LEAST:
         if size >= least:
-            return Choice(profile, f"the {best.name} has {size / GIB:.1f} GiB")
-    return Choice("cpu", f"the {best.name} has {size / GIB:.1f} GiB, and gpu-8g needs 7.5")
+            return ProfileChoice(profile, f"the {best.name} has {shown_bytes(size)}")
+    smallest, least = LEAST[-1]
+    needs = f"{smallest} needs {shown_bytes(least)}"
+    return ProfileChoice("cpu", f"the {best.name} has {shown_bytes(size)}, and {needs}")
 
 
 def _memory(gpu: Gpu, machine: Machine) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from localai.hardware.gpu import Found, Gpu
+from localai.hardware.gpu import FoundGpus, Gpu
 from localai.hardware.probe import Probe
 
 COMMAND = ("vulkaninfo", "--summary")
@@ -14,12 +14,12 @@ _FIELD = re.compile(r"^\s+(\w+)\s+= (.+?)\s*$", re.M)
 _VRAM = "/sys/class/drm/card*/device/mem_info_vram_total"
 
 
-def detect_vulkan(probe: Probe) -> Found:
+def detect_vulkan(probe: Probe) -> FoundGpus:
     """Return the GPUs that Vulkan can use; a machine without any is no trouble."""
     ran = probe.run(*COMMAND)
     if ran is None or not ran.is_ok:
-        return Found()
-    return Found(with_memory(parse_vulkan(ran.out), _vram(probe)))
+        return FoundGpus()
+    return FoundGpus(with_memory(parse_vulkan(ran.out), _vram(probe)))
 
 
 def parse_vulkan(text: str) -> tuple[Gpu, ...]:

@@ -11,7 +11,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -20,25 +19,35 @@ import httpx2
 
 from localai.network.addresses import resolve_host, resolve_host_here
 from localai.network.reach import Reach
+from localai.network.tls import USUAL, Certificates, context_for
 
 _LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=20)
 _PORTS = {"http": 80, "https": 443}
 
 
-def client(reach: Reach, **options: Any) -> httpx2.Client:
-    """Return a client with httpx2's `options` that connects to nothing outside of `reach`."""
+def client(reach: Reach, certificates: Certificates = USUAL, **options: Any) -> httpx2.Client:
+    """Return a client with httpx2's `options` that connects to nothing outside of `reach`.
+
+    Raises ConfigError for `certificates` that cannot be read.
+    """
+    verify = context_for(certificates)
     if not reach.public_only:
-        return httpx2.Client(**options)
-    return httpx2.Client(transport=Transport(reach), **options)
+        return httpx2.Client(verify=verify, **options)
+    return httpx2.Client(transport=Transport(reach, verify), **options)
 
 
 def async_client(
-    reach: Reach, limits: httpx2.Limits = _LIMITS, **options: Any
+    reach: Reach,
+    certificates: Certificates = USUAL,
+    limits: httpx2.Limits = _LIMITS,
+    **options: Any,
 ) -> httpx2.AsyncClient:
     """Return the same for an event loop."""
+    verify = context_for(certificates)
     if not reach.public_only:
-        return httpx2.AsyncClient(limits=limits, **options)
-    return httpx2.AsyncClient(transport=AsyncTransport(reach, limits=limits), **options)
+        return httpx2.AsyncClient(limits=limits, verify=verify, **options)
+    transport = AsyncTransport(reach, verify=verify, limits=limits)
+    return httpx2.AsyncClient(transport=transport, **options)
 
 
 def proxy_for(url: httpx2.URL) -> str | None:
@@ -53,11 +62,10 @@ def proxy_for(url: httpx2.URL) -> str | None:
 class Transport(httpx2.BaseTransport):
     """Sends requests within a reach; where there is a proxy, that one looks names up."""
 
-    def __init__(self, reach: Reach) -> None:
+    def __init__(self, reach: Reach, verify: ssl.SSLContext) -> None:
         self._reach = reach
-        self._pool = httpcore2.ConnectionPool(
-            ssl_context=certificates(), network_backend=_Backend(reach)
-        )
+        self._verify = verify
+        self._pool = httpcore2.ConnectionPool(ssl_context=verify, network_backend=_Backend(reach))
         self._proxied: dict[str, httpx2.HTTPTransport] = {}
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -75,7 +83,7 @@ class Transport(httpx2.BaseTransport):
 
     def _through(self, proxy: str) -> httpx2.HTTPTransport:
         if proxy not in self._proxied:
-            self._proxied[proxy] = httpx2.HTTPTransport(verify=certificates(), proxy=proxy)
+            self._proxied[proxy] = httpx2.HTTPTransport(verify=self._verify, proxy=proxy)
         return self._proxied[proxy]
 
 
@@ -86,12 +94,12 @@ class AsyncTransport(httpx2.AsyncBaseTransport):
         self,
         reach: Reach,
         *,
-        verify: ssl.SSLContext | None = None,
+        verify: ssl.SSLContext,
         limits: httpx2.Limits = _LIMITS,
         proxies: bool = True,
     ) -> None:
         self._reach = reach
-        self._verify = verify or certificates()
+        self._verify = verify
         self._limits = limits
         self._uses_proxies = proxies
         self._pool = httpcore2.AsyncConnectionPool(
@@ -250,9 +258,3 @@ def _nowhere(host: str) -> str:
 
 def _port(url: httpx2.URL) -> int:
     return url.port or _PORTS.get(url.scheme, 0)
-
-
-@cache
-def certificates(trust_env: bool = True) -> ssl.SSLContext:
-    """Return what checks certificates; building it takes long."""
-    return httpx2.create_ssl_context(trust_env=trust_env)

@@ -8,18 +8,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 Answer = TypeVar("Answer")
 _LOOK = 0.05
 """Seconds between two looks at whether the answer is still wanted."""
 
 
+class Cancel(Protocol):
+    """What tells that nobody wants the answer any more, as an event does."""
+
+    def is_set(self) -> bool:
+        """Tell whether that is so."""
+
+
 class Left(Exception):
     """Nobody wants the answer any more."""
 
 
-def answer_unless_left(ask: Callable[[], Answer], cancel: threading.Event | None) -> Answer:
+def answer_unless_left(ask: Callable[[], Answer], cancel: Cancel | None) -> Answer:
     """Return what `ask` returns; raises Left as soon as `cancel` is set."""
     if cancel is None:
         return ask()

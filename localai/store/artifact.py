@@ -6,12 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from localai.concealing import shown_url
+from localai.file_kinds import is_weights
 from localai.network.reach import ANYWHERE, Reach
-from localai.references import Reference, check_relative_path, shown_url
+from localai.network.tls import USUAL, Certificates
+from localai.references import Reference, check_relative_path
+from localai.store.gguf_files import is_projector
 
 Kind = Literal[
     "model", "projector", "adapter", "template", "system", "parameters", "license", "other"
 ]
+_TEXTS: Mapping[str, Kind] = {".jinja": "template", "LICENSE": "license"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class RemoteFile:
     file; `git_oid` is git's hash where there is no sha256. `headers` go to the origin of `url`
     alone, and `renew` makes fresh ones when they have run out. An `archive` (tar) is unpacked, and
     of its content only what lies below `inside` is kept. Of a `trusted` file a pickle is taken.
-    `reach` is how far the way to its bytes may lead.
+    `reach` is how far the way to its bytes may lead, and `certificates` what counts on it.
     """
 
     path: str
@@ -37,6 +42,7 @@ class RemoteFile:
     inside: str = ""
     trusted: bool = False
     reach: Reach = ANYWHERE
+    certificates: Certificates = USUAL
 
     def __post_init__(self) -> None:
         check_relative_path(self.path)
@@ -62,3 +68,13 @@ class Artifact:
     model: str = ""
     revision: str = ""
     notes: tuple[str, ...] = ()
+
+
+def kind_of(path: str, model: str = "") -> Kind:
+    """Return what a file is for by its name; `model` is the path of the main one, if known."""
+    if is_projector(path):
+        return "projector"
+    for end, kind in _TEXTS.items():
+        if path.endswith(end):
+            return kind
+    return "model" if path == model or is_weights(path) else "other"

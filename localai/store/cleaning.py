@@ -13,7 +13,7 @@ from localai.file_locks import is_locked
 from localai.store.errors import StoreError
 from localai.store.layout import ROOTS
 from localai.store.records import StoredModel
-from localai.store.underway import Note, forget, notes
+from localai.store.underway import Mark, forget, marks
 from localai.store.unpack import WORK
 
 HOUR = 3600.0
@@ -56,7 +56,7 @@ class Pruning:
     dry: bool = False
 
 
-def usage(store: Path, models: Sequence[StoredModel], pulls: Sequence[Note]) -> Usage:
+def usage(store: Path, models: Sequence[StoredModel], pulls: Sequence[Mark]) -> Usage:
     """Return how the room in `store` is used, while `pulls` are under way or unfinished."""
     needed = _needed(models)
     models_size = shared = unfinished = unused = 0
@@ -80,7 +80,7 @@ def prune(store: Path, models: Sequence[StoredModel], wanted: Pruning, now: floa
 
     What a process is fetching or has loaded stays. The store's lock has to be held.
     """
-    needed, pulls = _needed(models), notes(store)
+    needed, pulls = _needed(models), marks(store)
     removed, freed = [], 0
     for path, found in _files(store):
         relative = path.relative_to(store).as_posix()
@@ -118,9 +118,9 @@ def _is_kept(path: Path, kept: Collection[Path]) -> bool:
     return path in kept or any(folder in kept for folder in path.parents)
 
 
-def _is_used(path: Path, relative: str, pulls: Iterable[Note]) -> bool:
+def _is_used(path: Path, relative: str, pulls: Iterable[Mark]) -> bool:
     """Tell whether a process is fetching the file, or its folder, or has loaded it."""
-    if any(note.runs and _is_below(relative, note.folder) for note in pulls):
+    if any(mark.runs and _is_below(relative, mark.folder) for mark in pulls):
         return True
     for end in _PART_ENDS:
         if path.name.endswith(end):
@@ -128,17 +128,17 @@ def _is_used(path: Path, relative: str, pulls: Iterable[Note]) -> bool:
     return is_locked(path)
 
 
-def _is_unfinished(relative: str, pulls: Iterable[Note]) -> bool:
+def _is_unfinished(relative: str, pulls: Iterable[Mark]) -> bool:
     part = relative.endswith(_PART_ENDS)
-    return part or any(_is_below(relative, note.folder) for note in pulls)
+    return part or any(_is_below(relative, mark.folder) for mark in pulls)
 
 
-def _touched(modified: float, relative: str, pulls: Iterable[Note]) -> float:
+def _touched(modified: float, relative: str, pulls: Iterable[Mark]) -> float:
     """Return when the file, or the pull that it came with, was last seen to change."""
-    return max([modified, *(note.last for note in pulls if _is_below(relative, note.folder))])
+    return max([modified, *(mark.last for mark in pulls if _is_below(relative, mark.folder))])
 
 
-def _age(relative: str, pulls: Iterable[Note], wanted: Pruning) -> float:
+def _age(relative: str, pulls: Iterable[Mark], wanted: Pruning) -> float:
     leftover = any(part.startswith(WORK) for part in relative.split("/"))
     unfinished = _is_unfinished(relative, pulls) and not leftover
     return wanted.unfinished_older_than if unfinished else wanted.older_than
@@ -158,20 +158,20 @@ def _remove(path: Path) -> None:
         ) from error
 
 
-def _forget(pulls: Iterable[Note], wanted: Pruning, now: float) -> None:
-    for note in pulls:
-        if not note.runs and now - note.last >= wanted.unfinished_older_than:
-            forget(note.path)
+def _forget(pulls: Iterable[Mark], wanted: Pruning, now: float) -> None:
+    for mark in pulls:
+        if not mark.runs and now - mark.last >= wanted.unfinished_older_than:
+            forget(mark.path)
 
 
-def _remove_empty_folders(store: Path, pulls: Sequence[Note]) -> None:
+def _remove_empty_folders(store: Path, pulls: Sequence[Mark]) -> None:
     for root in ROOTS:
         for folder, _, _ in os.walk(store / root, topdown=False):
             relative = f"{Path(folder).relative_to(store).as_posix()}/"
             # A pull has made it, and will write into it.
-            if any(note.runs and f"{note.folder}/".startswith(relative) for note in pulls):
+            if any(mark.runs and f"{mark.folder}/".startswith(relative) for mark in pulls):
                 continue
-            running = any(note.runs and _is_below(relative, note.folder) for note in pulls)
+            running = any(mark.runs and _is_below(relative, mark.folder) for mark in pulls)
             if not running:
                 with suppress(OSError):  # it is not empty, or gone; and empty it takes no room
                     Path(folder).rmdir()

@@ -53,11 +53,15 @@ def _keys(host: str, repository: str) -> list[str]:
     """Return under which names a login may stand, the narrowest first."""
     parts = repository.split("/")
     narrow = ["/".join([host, *parts[:count]]) for count in range(len(parts), 0, -1)]
-    return [*narrow, *(_DOCKER_KEYS if host == "docker.io" else (host,))]
+    if host == "docker.io":
+        return [*narrow, *_DOCKER_KEYS]
+    # Older programs wrote the address in place of the host, and docker and podman read it still.
+    return [*narrow, host, *(f"https://{host}{path}" for path in ("", "/v1/", "/v2/"))]
 
 
 def _is_readable(path: Path) -> bool:
     try:
-        return isinstance(json.loads(path.read_text("utf-8")), dict)
+        value = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return False
+    return isinstance(value, dict) and isinstance(value.get("auths") or {}, dict)

@@ -1,27 +1,23 @@
-"""The one downloader: parallel, continued after a kill, verified, and shared by its callers."""
+"""The life of one file: fetched in parallel parts, continued after a kill, and verified."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from localai.cards.importers.first_bytes import HEAD
-from localai.network.reach import Reach
 from localai.store.artifact import RemoteFile
 from localai.store.content import check_head
-from localai.store.errors import Cancelled, FetchFailed, Overtaken, Unreachable
-from localai.store.partial import Partial, wrong_hash
-from localai.store.progress import Meter, Progress, Report
+from localai.store.errors import FetchFailed, Overtaken, Unreachable
+from localai.store.hashing import sha256_of
+from localai.store.partial import Partial
+from localai.store.progress import Meter, Phase, Progress, Report
 from localai.store.ranges import Span
 from localai.store.source import Answer, Changed, Source, TryAgain
 
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     import httpx2
 
 CHUNK = 8 << 20
-_LOOK = 0.05
 _REPORT_EVERY = 0.1
 _TICK = 0.25
 
@@ -67,148 +62,27 @@ class Fetched:
 
 
 Sleep = Callable[[float], Awaitable[None]]
-_Key = tuple[Path, Reach]
 
 
-class Downloader:
-    """Fetches files; callers of one target share one download, which ends with the last of them."""
+@dataclass(frozen=True)
+class Terms:
+    """How files are fetched: `parallel` requests at once, each for `chunk` bytes at most.
 
-    def __init__(
-        self,
-        *,
-        parallel: int = 4,
-        chunk: int = CHUNK,
-        patience: Patience | None = None,
-        sleep: Sleep = asyncio.sleep,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.parallel = parallel
-        self.chunk = chunk
-        self.patience = patience or Patience()
-        self.sleep = sleep
-        self.clock = clock
-        self._flights: dict[_Key, _Flight] = {}
-        self._lock = threading.Lock()
+    `sleep` and `clock` are those of the machine, but for tests.
+    """
 
-    def fetch(
-        self,
-        file: RemoteFile,
-        target: Path,
-        report: Report | None = None,
-        cancel: threading.Event | None = None,
-    ) -> Fetched:
-        """Fetch `file` to `target`, replacing what is there.
-
-        Callers share what goes equally far: who may reach more neither fails with who may reach
-        less nor fetches for him. Those meet at the target's lock, as two processes do. Raises
-        StoreError or RequestError; Cancelled when `cancel` is set.
-        """
-        flight = self._join(file, target.absolute(), report)
-        try:
-            while not flight.outcome.done():
-                if cancel is not None and cancel.is_set():
-                    raise Cancelled(f"Fetching {file.path} was cancelled.")
-                flight.ended.wait(_LOOK)
-            fetched = flight.outcome.result()
-            # The one who began it may have expected something else.
-            if file.sha256 not in {None, fetched.sha256}:
-                raise wrong_hash(file.source, fetched.sha256, str(file.sha256))
-            return fetched
-        finally:
-            self._leave(flight, report)
-
-    def _join(self, file: RemoteFile, target: Path, report: Report | None) -> _Flight:
-        with self._lock:
-            key = (target, file.reach)
-            flight = self._flights.get(key)
-            if flight is None or flight.outcome.done() or flight.abandoned:
-                flight = _Flight(self, file, target, previous=flight)
-                self._flights[key] = flight
-                flight.start()
-            flight.passengers += 1
-            if report is not None:
-                flight.reports.append(report)
-            return flight
-
-    def _leave(self, flight: _Flight, report: Report | None) -> None:
-        with self._lock:
-            flight.passengers -= 1
-            if report is not None:
-                flight.reports.remove(report)
-            if flight.passengers:
-                return
-            if self._flights.get(flight.key) is flight:
-                del self._flights[flight.key]
-        flight.stop()
+    parallel: int = 4
+    chunk: int = CHUNK
+    patience: Patience = Patience()
+    sleep: Sleep = asyncio.sleep
+    clock: Callable[[], float] = time.monotonic
 
 
-@cache
-def shared_downloader() -> Downloader:
-    """Return the downloader of this process, so that all its callers share what is under way."""
-    return Downloader()
+class Download:
+    """One file on its way to `target`, from the first request to the rename."""
 
-
-class _Flight:
-    """One download under way, on an event loop and a thread of its own."""
-
-    def __init__(
-        self, owner: Downloader, file: RemoteFile, target: Path, previous: _Flight | None
-    ) -> None:
-        self.target = target
-        self.key = (target, file.reach)
-        self.passengers = 0
-        self.reports: list[Report] = []
-        self.outcome: Future[Fetched] = Future()
-        self.ended = threading.Event()
-        self.abandoned = False
-        self._previous = previous
-        self._work = _Download(owner, file, target, self._report)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[Fetched] | None = None
-        self._begun = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"fetch {file.path}", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, and wait until all is written and unlocked."""
-        self.abandoned = True
-        self._begun.wait()
-        if self._loop is not None and self._task is not None and not self.ended.is_set():
-            with suppress(RuntimeError):  # the loop has ended in between
-                self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join()
-
-    def _report(self, progress: Progress) -> None:
-        for report in list(self.reports):
-            report(progress)
-
-    def _run(self) -> None:
-        try:
-            if self._previous is not None:
-                self._previous._thread.join()
-            self.outcome.set_result(asyncio.run(self._main()))
-        except asyncio.CancelledError:
-            self.outcome.set_exception(Cancelled(f"Fetching {self.target.name} was cancelled."))
-        except BaseException as error:
-            self.outcome.set_exception(error)
-        finally:
-            self._begun.set()
-            self.ended.set()
-
-    async def _main(self) -> Fetched:
-        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        self._begun.set()
-        return await self._work.run()
-
-
-class _Download:
-    """The life of one file from the first request to the rename."""
-
-    def __init__(self, owner: Downloader, file: RemoteFile, target: Path, report: Report) -> None:
-        self._owner = owner
+    def __init__(self, terms: Terms, file: RemoteFile, target: Path, report: Report) -> None:
+        self._terms = terms
         self._file = file
         self._target = target
         self._report = report
@@ -218,6 +92,7 @@ class _Download:
         self._head_checked = False
 
     async def run(self) -> Fetched:
+        """Fetch it; raises StoreError or RequestError, and keeps what has come where that helps."""
         before = _stamp(self._target)
         partial = await Partial.lock(self._target, self._file, self._waiting)
         try:
@@ -239,8 +114,6 @@ class _Download:
         return Fetched(digest, size, self._received, partial.validator)
 
     async def _fetched_by_another(self) -> Fetched:
-        from localai.store.hashing import sha256_of
-
         digest = await asyncio.to_thread(sha256_of, self._target)
         if self._file.sha256 not in {None, digest}:
             raise Overtaken(f"Another process put other bytes at {self._target}: try again.")
@@ -251,10 +124,10 @@ class _Download:
 
         from localai.network.clients import async_client
 
-        patience, parallel = self._owner.patience, self._owner.parallel
+        patience, parallel = self._terms.patience, self._terms.parallel
         timeout = httpx2.Timeout(patience.stall, connect=patience.connect, pool=None)
         limits = httpx2.Limits(max_connections=parallel, max_keepalive_connections=parallel)
-        return async_client(self._file.reach, limits, timeout=timeout)
+        return async_client(self._file.reach, self._file.certificates, limits, timeout=timeout)
 
     async def _fetch(self, source: Source, partial: Partial) -> None:
         """Make rounds until all is there, with pauses between those that fail."""
@@ -275,7 +148,7 @@ class _Download:
                 await self._pause(error, failures, reached)
 
     async def _pause(self, error: TryAgain, failures: int, reached: bool) -> None:
-        patience = self._owner.patience
+        patience = self._terms.patience
         if failures >= (patience.attempts if reached else patience.unreached):
             message = (
                 f"{self._file.source} cannot be fetched: {error}. What has come is kept: the same "
@@ -292,7 +165,7 @@ class _Download:
             raise FetchFailed(
                 f"{error}, and asks to wait {wait:.0f} s: try again then.", retry_after=wait
             ) from error
-        await self._owner.sleep(wait)
+        await self._terms.sleep(wait)
 
     async def _round(self, source: Source, partial: Partial) -> None:
         """Fetch what is missing."""
@@ -308,14 +181,14 @@ class _Download:
             partial.learn(answer.size, answer.validator)
             partial.check_space()
             rest = deque(
-                piece for piece in partial.missing_pieces(self._owner.chunk) if piece[0] != first[0]
+                piece for piece in partial.missing_pieces(self._terms.chunk) if piece[0] != first[0]
             )
             await self._take_parts(source, partial, answer, first, rest)
 
     def _first_piece(self, partial: Partial) -> Span:
         if partial.size is None:
-            return partial.ranges.prefix, partial.ranges.prefix + self._owner.chunk
-        pieces = partial.missing_pieces(self._owner.chunk)
+            return partial.ranges.prefix, partial.ranges.prefix + self._terms.chunk
+        pieces = partial.missing_pieces(self._terms.chunk)
         return pieces[0] if pieces else (0, 1)
 
     async def _take_whole(self, answer: Answer, partial: Partial) -> None:
@@ -333,7 +206,7 @@ class _Download:
     async def _take_parts(
         self, source: Source, partial: Partial, answer: Answer, first: Span, rest: deque[Span]
     ) -> None:
-        others = min(self._owner.parallel - 1, len(rest))
+        others = min(self._terms.parallel - 1, len(rest))
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._take_first(source, partial, answer, first, rest))
@@ -394,13 +267,13 @@ class _Download:
     def _waiting(self) -> None:
         self._tell("waiting", 0, self._file.size)
 
-    def _tell(self, phase: str, done: int, total: int | None) -> None:
-        now = self._owner.clock()
+    def _tell(self, phase: Phase, done: int, total: int | None) -> None:
+        now = self._terms.clock()
         if phase == "fetching" and now - self._last_report < _REPORT_EVERY and done != total:
             return
         self._last_report = now
         speed = self._meter.speed(now, done)
-        self._report(Progress(self._file.path, phase, done, total, speed))  # type: ignore[arg-type]
+        self._report(Progress(self._file.path, phase, done, total, speed))
 
 
 def _first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:

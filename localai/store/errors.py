@@ -11,6 +11,7 @@ RequestError
 StoreError
 ├── FetchFailed          502  the network or the other side, after all attempts
 │   ├── Unreachable      502  no server answered at all: there is no network, or the host is down
+│   ├── Distrusted       502  the other side's certificate is not one that is trusted here
 │   ├── Overtaken        409  another process changed the same files meanwhile: once more
 │   └── Offline          502  HF_HUB_OFFLINE forbids to ask
 ├── WrongFile            502  other content than announced: length, hash, kind
@@ -77,6 +78,10 @@ class Unreachable(FetchFailed):
         self.host = host
 
 
+class Distrusted(FetchFailed):
+    default_code = "untrusted_certificate"
+
+
 class Offline(FetchFailed):
     default_code = "offline"
     retryable = False
@@ -113,4 +118,14 @@ def gated(page: str) -> str:
     return (
         f"{page} is gated: accept its terms there, wait for the grant where it says so, and set "
         "HF_TOKEN to a token of that account which may read gated repositories."
+    )
+
+
+def wrong_hash(name: str, found: str, expected: str) -> WrongFile:
+    """Return the error that says both hashes."""
+    return WrongFile(
+        f"{name} has the hash {found}, not the expected {expected}: it was damaged on its way or "
+        "is another file, and nothing of it is kept.",
+        code="wrong_hash",
+        details={"expected": expected, "found": found},
     )

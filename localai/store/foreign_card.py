@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
+from localai.cards.yaml_source import CARD, read_text
 from localai.store.errors import UnreadableArtifact, UnsafeFile
 
 _CODE = frozenset({".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".sh", ".exe", ".pth"})
@@ -17,7 +16,7 @@ _PLACES = ("model", "options", "files")
 _OUTSIDE = re.compile(r"[/~\\]|file:|[A-Za-z]:[\\/]", re.IGNORECASE)
 
 
-def refuse_code(paths: Collection[str], source: str, trust: bool) -> None:
+def refuse_programs(paths: Collection[str], source: str, trust: bool) -> None:
     """Raise UnsafeFile when one of `paths` is a program, which some engines would run."""
     programs = [path for path in paths if PurePosixPath(path).suffix.lower() in _CODE]
     if programs and not trust:
@@ -28,17 +27,29 @@ def refuse_code(paths: Collection[str], source: str, trust: bool) -> None:
         )
 
 
-def refuse_unsafe_card(text: str, source: str, trust: bool) -> None:
-    """Raise UnsafeFile for a card that lets code run, or names files outside the store.
+def read_card(text: str, source: str) -> dict[str, Any] | None:
+    """Return the card in `text`, which stands for nothing that is larger; None where it is blank.
 
     Raises UnreadableArtifact for what is no card at all.
     """
-    try:
-        card = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise UnreadableArtifact(f"{source} holds a card that is no YAML: {error}.") from error
-    if card is not None and not isinstance(card, dict):
+    if not text.strip():
+        return None
+    read = read_text(text, Path(source), CARD)
+    if read.problems:
+        problem = read.problems[0]
+        where = "" if problem.line is None else f" (line {problem.line})"
+        raise UnreadableArtifact(f"{source} holds a card that {problem.message}{where}.")
+    if read.data is not None and not isinstance(read.data, dict):
         raise UnreadableArtifact(f"{source} holds a card that is no card.")
+    return read.data
+
+
+def refuse_unsafe_card(text: str, source: str, trust: bool) -> None:
+    """Raise UnsafeFile for a card that lets code run, or names files outside the store.
+
+    Raises UnreadableArtifact as `read_card`.
+    """
+    card = read_card(text, source)
     if trust or card is None:
         return
     for key, value in _values(card):

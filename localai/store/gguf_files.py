@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from localai.cards.shards import shard_of, shards_of, without_number
+from localai.file_kinds import is_gguf
 from localai.store.errors import NotInRegistry
 
 DEFAULT_QUANT = "Q4_K_M"
@@ -22,15 +24,9 @@ _QUANT = re.compile(
     r"(?=$|[-_./])",
     re.IGNORECASE,
 )
-_SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf", re.IGNORECASE)
 _BESIDE = re.compile(
     r"(?:^|[-_.])(?:mtp|draft|imatrix|vocab|lora|adapter)(?:[-_.]|$)", re.IGNORECASE
 )
-
-
-def is_gguf(path: str) -> bool:
-    """Tell whether the name is a GGUF file's."""
-    return path.lower().endswith(".gguf")
 
 
 def is_projector(path: str) -> bool:
@@ -41,23 +37,18 @@ def is_projector(path: str) -> bool:
 def quant_of(path: str) -> str | None:
     """Return the quantisation that the file's name, or else its folder, tells, in capitals."""
     for part in reversed(PurePosixPath(path).parts):
-        stem = re.sub(r"-\d{5}-of-\d{5}(?=\.gguf$)", "", part, flags=re.IGNORECASE)
-        stem = re.sub(r"\.gguf$", "", stem, flags=re.IGNORECASE)
+        stem = re.sub(r"\.gguf$", "", without_number(part), flags=re.IGNORECASE)
         if found := _QUANT.findall(stem):
             return _spelled(found[-1])
     return None
 
 
-def shards_of(path: str, there: Iterable[str]) -> list[str]:
+def shards_there(path: str, there: Iterable[str]) -> list[str]:
     """Return all parts of the split file that `path` is one of; itself if it is whole.
 
     Raises NotInRegistry when a part is missing.
     """
-    found = _SHARD.fullmatch(path)
-    if found is None:
-        return [path]
-    count, present = int(found[3]), set(there)
-    parts = [f"{found[1]}-{number:05}-of-{found[3]}{path[-5:]}" for number in range(1, count + 1)]
+    parts, present = shards_of(path), {path, *there}
     if missing := [part for part in parts if part not in present]:
         raise NotInRegistry(f"The split file {path} lacks its part {missing[0]}.")
     return parts
@@ -110,8 +101,8 @@ def _spelled(quant: str) -> str:
 
 
 def _is_first(path: str) -> bool:
-    found = _SHARD.fullmatch(path)
-    return found is None or int(found[2]) == 1
+    shard = shard_of(path)
+    return shard is None or shard.number == 1
 
 
 def _named_by(path: str, quant: str) -> bool:

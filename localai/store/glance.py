@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from contextlib import suppress
 from dataclasses import dataclass
 
-from localai.network.leaving import Left, answer_unless_left
+from localai.network.leaving import Cancel, Left, answer_unless_left
 from localai.store.artifact import RemoteFile
 from localai.store.errors import Cancelled
 from localai.store.source import Answer, Changed, Source, TryAgain
@@ -31,7 +30,7 @@ class Glance:
     is_short: bool
 
 
-def glance(file: RemoteFile, count: int, cancel: threading.Event | None = None) -> Glance | None:
+def glance(file: RemoteFile, count: int, cancel: Cancel | None = None) -> Glance | None:
     """Return what at most `count` bytes tell; None where the other side is busy or silent.
 
     Nor is anything told of a file that changes meanwhile. Raises Cancelled when `cancel` is set,
@@ -49,7 +48,7 @@ async def _glance(file: RemoteFile, count: int) -> Glance:
     from localai.network.clients import async_client
 
     async with (
-        async_client(file.reach, timeout=_TIMEOUT) as client,
+        async_client(file.reach, file.certificates, timeout=_TIMEOUT) as client,
         Source(client, file).open((0, count), None) as answer,
     ):
         size = answer.size or file.size

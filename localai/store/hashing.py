@@ -1,11 +1,11 @@
-"""The hash of a file that is there."""
+"""The hashes of a file that is there."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
 from pathlib import Path
 
+from localai.network.leaving import Cancel
 from localai.store.errors import Cancelled
 from localai.store.progress import Progress, Report, ignore
 
@@ -15,7 +15,7 @@ _BLOCK = 8 << 20
 def sha256_of(
     path: Path,
     report: Report = ignore,
-    cancel: threading.Event | None = None,
+    cancel: Cancel | None = None,
     name: str | None = None,
 ) -> str:
     """Return the sha256 of the file at `path`, in hex; raises Cancelled when `cancel` is set."""
@@ -26,4 +26,13 @@ def sha256_of(
                 raise Cancelled(f"Checking {path.name} was cancelled.")
             digest.update(block)
             report(Progress(name or path.name, "checking", file.tell(), total))
+    return digest.hexdigest()
+
+
+def git_oid(path: Path) -> str:
+    """Return the hash under which git keeps the content of `path`."""
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
     return digest.hexdigest()

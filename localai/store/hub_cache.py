@@ -9,15 +9,16 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from localai.cards.shards import shards_of
+from localai.file_kinds import is_weights
+from localai.files import remove_empty_folders, replace_text
 from localai.references import HubReference
 
 _TRUE = frozenset({"1", "on", "yes", "true"})
-_PART = re.compile(r"(.*)-\d{5}-of-(\d{5})(\.\w+)")
 _INDEX = ".index.json"
 _LARGEST_INDEX = 64 << 20
 
@@ -75,7 +76,7 @@ def missing_parts(paths: Collection[str], files: Mapping[str, Path]) -> list[str
 
     Those are the parts of weights that an index lists, or that the name of another part counts.
     """
-    wanted = {part for path in paths for part in (*_siblings(path), *_listed(path, paths, files))}
+    wanted = {part for path in paths for part in (*shards_of(path), *_listed(path, paths, files))}
     return sorted(wanted - set(paths))
 
 
@@ -95,7 +96,7 @@ def add_to_cache(
         if is_new:
             os.link(file, blob)
     except OSError:
-        _remove_empty(blob.parent, cache_folder())
+        remove_empty_folders(blob.parent, cache_folder())
         raise
     link = folder / "snapshots" / commit / path
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -126,8 +127,8 @@ def take_back(blob: Path, file: Path, ours: Collection[Path]) -> bool:
         blob.unlink()
     except OSError:  # the cache has gone, or is another user's
         return not blob.exists()
-    _remove_empty(mine[0].parent, folder)
-    _remove_empty(blob.parent, folder)
+    remove_empty_folders(mine[0].parent, folder)
+    remove_empty_folders(blob.parent, folder)
     _remove_refs(folder)
     return True
 
@@ -135,14 +136,6 @@ def take_back(blob: Path, file: Path, ours: Collection[Path]) -> bool:
 def is_in_cache(path: Path) -> bool:
     """Tell whether `path` lies in the cache."""
     return cache_folder().absolute() in path.absolute().parents
-
-
-def _siblings(path: str) -> Iterable[str]:
-    found = _PART.fullmatch(path)
-    if found is None:
-        return ()
-    numbers = range(1, int(found[2]) + 1)
-    return (f"{found[1]}-{number:05}-of-{found[2]}{found[3]}" for number in numbers)
 
 
 def _listed(path: str, paths: Collection[str], files: Mapping[str, Path]) -> Iterable[str]:
@@ -155,12 +148,8 @@ def _listed(path: str, paths: Collection[str], files: Mapping[str, Path]) -> Ite
         return ()  # an index of something else, as of a dataset
     folder = PurePosixPath(path).parent
     parts = {(folder / str(name)).as_posix() for name in names}
-    weights = {one for one in paths if PurePosixPath(one).parent == folder and _is_weights(one)}
+    weights = {one for one in paths if PurePosixPath(one).parent == folder and is_weights(one)}
     return parts if not weights or weights & parts else ()
-
-
-def _is_weights(path: str) -> bool:
-    return PurePosixPath(path).suffix in {".safetensors", ".bin", ".gguf"}
 
 
 def _check_disk(file: Path, folder: Path) -> None:
@@ -175,29 +164,17 @@ def _target(link: Path) -> Path:
     return Path(os.path.normpath(link.parent / link.readlink())) if link.is_symlink() else link
 
 
-def _remove_empty(folder: Path, end: Path) -> None:
-    """Remove folders that are empty, up to `end`, which stays."""
-    while folder != end and end in folder.parents:
-        try:
-            folder.rmdir()
-        except OSError:
-            return
-        folder = folder.parent
-
-
 def _remove_refs(folder: Path) -> None:
     """Remove a repository's names of commits of which nothing is here, and it if that was all."""
     for ref in [one for one in (folder / "refs").rglob("*") if one.is_file()]:
         with suppress(OSError):
             if not (folder / "snapshots" / ref.read_text("utf-8").strip()).is_dir():
                 ref.unlink()
-                _remove_empty(ref.parent, folder)
+                remove_empty_folders(ref.parent, folder)
     with suppress(OSError):  # anything of somebody else keeps it
         folder.rmdir()
 
 
 def _write_ref(path: Path, commit: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    fresh.write_text(commit, "utf-8")
-    os.replace(fresh, path)
+    replace_text(path, commit)

@@ -6,13 +6,12 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from localai.references import HubReference
+from localai.network.leaving import Cancel
+from localai.references import HubReference, local_path
 from localai.store.artifact import Artifact, RemoteFile
-from localai.store.hashing import sha256_of
+from localai.store.hashing import git_oid, sha256_of
 from localai.store.hub_cache import cached_file
-from localai.store.partial import git_oid
 from localai.store.progress import Report
 from localai.store.records import StoredModel
 
@@ -28,9 +27,7 @@ def copies(
             yield path
 
 
-def is_the_file(
-    path: Path, file: RemoteFile, report: Report, cancel: threading.Event | None
-) -> str | None:
+def is_the_file(path: Path, file: RemoteFile, report: Report, cancel: Cancel | None) -> str | None:
     """Return the sha256 of `path` if its content is that of `file`, else None."""
     if file.sha256 is None and file.git_oid is not None and git_oid(path) != file.git_oid:
         return None
@@ -60,8 +57,8 @@ def ollama_folders() -> list[Path]:
 def _places(
     artifact: Artifact, file: RemoteFile, store: Path, models: Sequence[StoredModel]
 ) -> Iterator[Path]:
-    if file.url.startswith("file:"):
-        yield Path(unquote(urlsplit(file.url).path))
+    if (here := local_path(file.url)) is not None:
+        yield here
     reference = artifact.reference
     if isinstance(reference, HubReference):
         content = file.sha256 or file.git_oid

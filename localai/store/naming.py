@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from localai.cards.shards import without_number
+from localai.file_kinds import without_kind
+from localai.files import place_of
 from localai.references import (
     DEFAULT_TAG,
     FileReference,
@@ -18,8 +21,7 @@ from localai.references import (
 )
 from localai.store.transports.url import file_name, without_login
 
-_ENDS = re.compile(r"[-_.]?gguf$|\.(gguf|safetensors|onnx|bin|tar|tar\.gz|tgz)$", re.IGNORECASE)
-_SHARD = re.compile(r"-\d{5}-of-\d{5}")
+_GGUF = re.compile(r"[-_.]?gguf$", re.IGNORECASE)
 
 
 def suggested_name(reference: Reference) -> str:
@@ -35,7 +37,7 @@ def suggested_name(reference: Reference) -> str:
         case UrlReference():
             return _name(file_name(without_login(reference.url)[0]), None)
         case FileReference():
-            return _name(reference.path.resolve().name, None)
+            return _name(place_of(reference.path).name, None)
         case PackageReference():
             return _name(reference.path or reference.module, None)
         case NameReference():
@@ -47,6 +49,7 @@ def _tag(tag: str) -> str | None:
 
 
 def _name(path: str, suffix: str | None) -> str:
-    stem = _SHARD.sub("", _ENDS.sub("", PurePosixPath(path).name)) or "model"
+    name = without_kind(without_number(PurePosixPath(path).name))
+    stem = _GGUF.sub("", name) or "model"
     plain = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._") or "model"
     return f"{plain}:{suffix.lower()}" if suffix else plain

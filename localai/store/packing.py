@@ -7,7 +7,6 @@ import io
 import json
 import os
 import re
-import shutil
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,14 +14,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, get_args
 
+from localai.errors import InvalidReference
 from localai.references import check_relative_path
 from localai.store.artifact import Kind
 from localai.store.content import refuse_unsafe
-from localai.store.errors import AlreadyThere, UnreadableArtifact, UnsafeFile
-from localai.store.foreign_card import refuse_code, refuse_unsafe_card
+from localai.store.errors import AlreadyThere, UnreadableArtifact, UnsafeFile, wrong_hash
+from localai.store.foreign_card import refuse_programs, refuse_unsafe_card
+from localai.store.hashing import sha256_of
 from localai.store.layout import is_below_roots
-from localai.store.partial import no_space, wrong_hash
 from localai.store.records import StoredFile, StoredModel, stored_file
+from localai.store.room import check_room
 
 FORMAT = 1
 _RECORD, _CARD, _FILES = "model.json", "card.yaml", "files/"
@@ -44,10 +45,7 @@ def pack(model: StoredModel, files: Mapping[str, Path], card: str, target: Path)
 
     Raises DiskFull before the first byte.
     """
-    needed = sum(path.stat().st_size for path in files.values())
-    free = shutil.disk_usage(target.parent).free
-    if needed > free:
-        raise no_space(target.parent, needed, free)
+    check_room(target.parent, sum(path.stat().st_size for path in files.values()))
     part = target.with_name(f".{target.name}.part")
     try:
         with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
@@ -64,6 +62,24 @@ def pack(model: StoredModel, files: Mapping[str, Path], card: str, target: Path)
     return target.stat().st_size
 
 
+def portable(model: StoredModel, store: Path) -> tuple[StoredModel, dict[str, Path]]:
+    """Return the model as if it had been pulled, and where its files lie, by their paths there.
+
+    Raises InvalidReference for a folder that is used in place.
+    """
+    if model.files:
+        return model, {file.path: store / file.path for file in model.files}
+    if not model.model.is_file():
+        raise InvalidReference(f"{model.model} is a folder: only pulled folders are exported.")
+    path = f"imported/{model.model.stem}/{model.model.name}"
+    check_relative_path(path)
+    size = model.model.stat().st_size
+    file = StoredFile(path, sha256_of(model.model), size, "model", "unpacked", model.reference)
+    target = store / path
+    moved = replace(model, folder=target.parent, model=target, files=(file,))
+    return moved, {path: model.model}
+
+
 def look_into(source: Path, store: Path, trust: bool = False) -> Packed:
     """Return the model and the card of the tar `source`, before any of its files.
 
@@ -77,7 +93,7 @@ def look_into(source: Path, store: Path, trust: bool = False) -> Packed:
         if not is_below_roots(path):
             raise UnsafeFile(f"{source} wants to write '{path}': it is refused.")
     refuse_unsafe(paths, str(source), trust)
-    refuse_code(paths, str(source), trust)
+    refuse_programs(paths, str(source), trust)
     refuse_unsafe_card(packed.card, str(source), trust)
     return packed
 
@@ -197,8 +213,7 @@ def _relative(path: Path, store: Path) -> str:
 def _check_space(model: StoredModel, store: Path) -> None:
     needed = sum(file.size for file in model.files if not (store / file.path).exists())
     store.mkdir(parents=True, exist_ok=True)
-    if needed > (free := shutil.disk_usage(store).free):
-        raise no_space(store, needed, free)
+    check_room(store, needed)
 
 
 def _put(tar: tarfile.TarFile, member: tarfile.TarInfo, file: StoredFile, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""A file that is not whole yet: its bytes, and a note of which of them are there."""
+"""A file that is not whole yet: its bytes, and the state that tells which of them are there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import errno
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -16,11 +15,13 @@ from typing import Any
 
 from localai.file_locks import try_lock
 from localai.store.artifact import RemoteFile
-from localai.store.errors import DiskFull, WrongFile
+from localai.store.errors import DiskFull, WrongFile, wrong_hash
+from localai.store.hashing import git_oid
 from localai.store.ranges import Ranges, Span
+from localai.store.room import check_room, no_room
 
 SAVE_EVERY = 1 << 20
-"""Bytes between two notes: so many are fetched again after a kill, at most."""
+"""Bytes between two saved states: so many are fetched again after a kill, at most."""
 
 _BLOCK = 8 << 20
 _LOCK_PAUSE = 0.1
@@ -33,7 +34,7 @@ def part_path(target: Path) -> Path:
 
 
 def state_path(target: Path) -> Path:
-    """Return where it is noted which bytes of `target` are there."""
+    """Return where the state lies, which tells which bytes of `target` are there."""
     return target.with_name(f"{target.name}.part.json")
 
 
@@ -46,7 +47,7 @@ def remove_partial(target: Path) -> None:
 class Partial:
     """The file on its way to `target`, locked against other processes while this object lives.
 
-    The note is written after the bytes it speaks of, so that what it counts is there after a kill
+    The state is written after the bytes it speaks of, so that what it counts is there after a kill
     of the process. After a crash of the machine it may be wrong: then only a file whose hash is
     known is continued.
     """
@@ -85,7 +86,7 @@ class Partial:
         elif not self._discarded:
             try:
                 self.save()
-            except (OSError, DiskFull):  # an older note is right, only shorter
+            except (OSError, DiskFull):  # an older state is right, only shorter
                 if not state_path(self.target).exists():
                     remove_partial(self.target)
         os.close(self._descriptor)
@@ -108,10 +109,7 @@ class Partial:
 
     def check_space(self) -> None:
         """Raise DiskFull when what is missing cannot fit."""
-        free = shutil.disk_usage(self.target.parent).free
-        needed = 0 if self.size is None else self.size - self.ranges.count
-        if needed > free:
-            raise no_space(self.target.parent, needed, free)
+        check_room(self.target.parent, self.missing_bytes)
 
     def write(self, offset: int, data: bytes) -> None:
         """Put `data` at `offset`."""
@@ -210,8 +208,7 @@ class Partial:
     def _tell_if_full(self, error: OSError) -> None:
         """Raise DiskFull, which says how much is missing, if that is what went wrong."""
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            free = shutil.disk_usage(self.target.parent).free
-            raise no_space(self.target.parent, self.missing_bytes, free) from error
+            raise no_room(self.target.parent, self.missing_bytes) from error
 
     def _load(self) -> None:
         state = read_state(self.target)
@@ -243,7 +240,7 @@ class Partial:
 
 
 def read_state(target: Path) -> dict[str, Any]:
-    """Return the note beside `target`, empty when there is none that can be used."""
+    """Return the state beside `target`, empty when there is none that can be used."""
     try:
         state = json.loads(state_path(target).read_text("utf-8"))
         spans = [(int(start), int(end)) for start, end in state["spans"]]
@@ -272,34 +269,6 @@ def _continues(state: dict[str, Any], file: RemoteFile) -> bool:
         return bool(state["sha256"] == file.sha256)
     same = state["url"] == file.source and state["boot"] == _boot()
     return same and state["validator"] is not None
-
-
-def git_oid(path: Path) -> str:
-    """Return the hash under which git keeps the content of `path`."""
-    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def wrong_hash(name: str, found: str, expected: str) -> WrongFile:
-    """Return the error that says both hashes."""
-    return WrongFile(
-        f"{name} has the hash {found}, not the expected {expected}: it was damaged on its way or "
-        "is another file, and nothing of it is kept.",
-        code="wrong_hash",
-        details={"expected": expected, "found": found},
-    )
-
-
-def no_space(folder: Path, needed: int, free: int) -> DiskFull:
-    """Return the error that says how much is missing."""
-    return DiskFull(
-        f"{folder} has {free / 2**20:,.0f} MiB free, but {needed / 2**20:,.0f} MiB are needed: "
-        "make room (`localai rm`, `localai prune`), or set LOCALAI_STORE to another disk.",
-        details={"needed": needed, "free": free},
-    )
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

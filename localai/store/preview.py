@@ -5,14 +5,14 @@ What these say is enough to know whether anything here runs it, before gigabytes
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+from localai.network.leaving import Cancel
 from localai.store.artifact import Artifact, RemoteFile
-from localai.store.download import Downloader
 from localai.store.errors import Cancelled
+from localai.store.flights import Downloader
 from localai.store.glance import Glance, glance
 
 Check = Callable[[Path], None]
@@ -31,7 +31,7 @@ def look_ahead(
     missing: Iterable[RemoteFile],
     downloader: Downloader,
     check: Check,
-    cancel: threading.Event,
+    cancel: Cancel,
 ) -> None:
     """Call `check` with the model as its first bytes show it, if it or enough is `missing`.
 
@@ -56,9 +56,7 @@ def look_ahead(
         check(folder / artifact.model)
 
 
-def _put(
-    file: RemoteFile, target: Path, main: str, downloader: Downloader, cancel: threading.Event
-) -> bool:
+def _put(file: RemoteFile, target: Path, main: str, downloader: Downloader, cancel: Cancel) -> bool:
     """Put the file there whole, or as its beginning and a hole; False where too little came."""
     if target.suffix == ".json" and file.size is not None and file.size <= _LARGEST_TEXT:
         downloader.fetch(file, target, cancel=cancel)

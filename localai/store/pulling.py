@@ -1,47 +1,30 @@
-"""One pull: each file of an artifact kept, linked, unpacked or fetched, several at a time."""
+"""One pull: each file of an artifact kept, linked or fetched, several at a time."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from localai.errors import InvalidReference, RequestError
-from localai.file_locks import try_lock
+from localai.errors import RequestError
 from localai.references import HubReference
+from localai.store.archives import Archives
 from localai.store.artifact import Artifact, RemoteFile
-from localai.store.download import Downloader
-from localai.store.errors import Cancelled, Overtaken, StoreError, UnreadableArtifact
-from localai.store.gguf_files import is_gguf, is_projector
+from localai.store.cancellation import Cancellation
+from localai.store.choices import Choices
+from localai.store.errors import Cancelled, Overtaken, StoreError
+from localai.store.flights import Downloader
 from localai.store.glance import glance
-from localai.store.hashing import sha256_of
 from localai.store.hub_cache import add_to_cache
 from localai.store.linking import copies, is_the_file, link
-from localai.store.partial import bytes_there, no_space, wrong_hash
-from localai.store.preview import Check, look_ahead
-from localai.store.progress import Progress, Report, ignore
+from localai.store.partial import bytes_there
+from localai.store.preview import look_ahead
+from localai.store.progress import Progress
 from localai.store.records import How, StoredFile, StoredModel
-from localai.store.transports.hub import kind_of
-from localai.store.unpack import WORK, make_links, unpack
+from localai.store.room import check_room
 
 _FILES_AT_ONCE = 3
-_LOCK_PAUSE = 0.1
-
-
-@dataclass(frozen=True)
-class Choices:
-    """How a caller wants a model pulled."""
-
-    trust: bool = False
-    force: bool = False
-    progress: Report = ignore
-    cancel: threading.Event | None = None
-    check: Check | None = None
 
 
 class Pull:
@@ -62,7 +45,8 @@ class Pull:
         self._folder = folder / artifact.folder
         self._choices = choices
         self._report = choices.progress
-        self._stop = _Stop(choices.cancel)
+        self._stop = Cancellation(choices.cancel)
+        self._archives = Archives(folder, models, downloader, artifact, choices, self._stop)
         self.notes: list[str] = []
 
     def run(self) -> list[StoredFile]:
@@ -75,7 +59,7 @@ class Pull:
         archives = [file for file in files if file.archive]
         try:
             obtained = self._obtain_all(files)
-            return obtained + (self._unpack_all(archives) if archives else [])
+            return obtained + (self._archives.unpack_all(archives) if archives else [])
         except FileNotFoundError as error:
             reference = self._artifact.reference
             raise Overtaken(
@@ -98,13 +82,11 @@ class Pull:
         """Refuse before the first byte what cannot fit."""
         self._store.mkdir(parents=True, exist_ok=True)
         needed = sum(self._missing(file) for file in files if not self._is_near(file))
-        free = shutil.disk_usage(self._store).free
-        if needed > free:
-            raise no_space(self._store, needed, free)
+        check_room(self._store, needed)
 
     def _missing(self, file: RemoteFile) -> int:
         """Return how many bytes the file will still take: what an earlier pull left goes on."""
-        target = self._archive(file) if file.archive else self._folder / file.path
+        target = self._archives.place_of(file) if file.archive else self._folder / file.path
         return max(0, (file.size or 0) - bytes_there(target, file))
 
     def _is_near(self, file: RemoteFile) -> bool:
@@ -132,8 +114,7 @@ class Pull:
             raise Cancelled(f"Fetching {file.path} was cancelled.")
         if not file.archive:
             return self._keep(file) or self._link(file) or self._fetch(file)
-        if not self._keep_unpacked(file):
-            self._downloader.fetch(file, self._archive(file), self._report, self._stop)
+        self._archives.obtain(file)
         return None
 
     def _keep(self, file: RemoteFile) -> StoredFile | None:
@@ -142,7 +123,7 @@ class Pull:
         noted = [one for model in self._models for one in model.files if one.path == relative]
         for one in noted:
             wanted = file.sha256 in {None, one.sha256} and file.git_oid in {None, one.git_oid}
-            fits = file.size in {None, one.size} and has_size(self._store / relative, one.size)
+            fits = file.size in {None, one.size} and one.is_whole(self._store)
             if wanted and fits and not self._choices.force and not self._has_changed(file, one):
                 self._report(Progress(file.path, "linked", one.size, one.size))
                 return one
@@ -194,84 +175,6 @@ class Pull:
             return stored
         return stored if blob is None else replace(stored, cached=str(blob))
 
-    def _keep_unpacked(self, file: RemoteFile) -> list[StoredFile]:
-        """Return what came of the archive at an earlier pull, nothing where any of it is gone."""
-        reference = str(self._artifact.reference)
-        came = [
-            one
-            for model in self._models
-            if model.reference == reference and model.revision == self._artifact.revision
-            for one in model.files
-            if one.origin == file.source and one.how == "unpacked"
-        ]
-        whole = all(has_size(self._store / one.path, one.size) for one in came)
-        return came if whole and not self._choices.force else []
-
-    def _unpack_all(self, archives: Iterable[RemoteFile]) -> list[StoredFile]:
-        """Unpack in order, as a later layer of an image replaces files of an earlier one."""
-        with self._alone():
-            self._remove_leftovers()
-            came: list[StoredFile] = []
-            links: dict[str, tuple[str, str]] = {}
-            for file in archives:
-                names, waiting = self._unpack(file)
-                came += names
-                relative = {one.path.removeprefix(f"{self._artifact.folder}/") for one in names}
-                links = {name: one for name, one in links.items() if name not in relative}
-                links |= {name: (target, file.source) for name, target in waiting.items()}
-            return came + self._make_links(links)
-
-    def _unpack(self, file: RemoteFile) -> tuple[list[StoredFile], Mapping[str, str]]:
-        """Return the files of an archive, and its links that may lead into a later one."""
-        if kept := self._keep_unpacked(file):
-            size = sum(one.size for one in kept)
-            self._report(Progress(file.path, "linked", size, size))
-            return kept, {}
-        archive, trust = self._archive(file), self._choices.trust
-        if not archive.exists():  # another process has unpacked it, and removed it
-            self._downloader.fetch(file, archive, self._report, self._stop)
-        size = archive.stat().st_size
-        self._report(Progress(file.path, "unpacking", size, size))
-        try:
-            came = unpack(archive, self._folder, file.inside, trust=trust, source=file.source)
-        finally:
-            archive.unlink(missing_ok=True)
-        return [self._unpacked(name, file.source) for name in came.files], came.links
-
-    def _make_links(self, links: Mapping[str, tuple[str, str]]) -> list[StoredFile]:
-        targets = {name: target for name, (target, _) in links.items()}
-        made = make_links(
-            self._folder, targets, trust=self._choices.trust, source=str(self._artifact.reference)
-        )
-        return [self._unpacked(name, links[name][1]) for name in made]
-
-    def _remove_leftovers(self) -> None:
-        """Remove what a killed process has half unpacked: nobody else unpacks here now."""
-        for folder in self._folder.glob(f"{WORK}*"):
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def _archive(self, file: RemoteFile) -> Path:
-        return self._folder / f".{file.path}"
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep others from unpacking into the same folder meanwhile."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            while not try_lock(descriptor):
-                if self._stop.wait(_LOCK_PAUSE) or self._stop.is_set():
-                    raise Cancelled(f"Unpacking into {self._folder} was cancelled.")
-            yield
-        finally:
-            os.close(descriptor)
-
-    def _unpacked(self, name: str, origin: str) -> StoredFile:
-        path = self._folder / name
-        relative = f"{self._artifact.folder}/{name}"
-        digest, size = sha256_of(path), path.stat().st_size
-        return StoredFile(relative, digest, size, kind_of(name, ""), "unpacked", origin)
-
     def _stored(self, file: RemoteFile, digest: str, how: How, origin: str) -> StoredFile:
         return StoredFile(
             path=f"{self._artifact.folder}/{file.path}",
@@ -282,59 +185,3 @@ class Pull:
             origin=origin,
             git_oid=file.git_oid,
         )
-
-
-class _Stop(threading.Event):
-    """An event of its own that is also set when another one is."""
-
-    def __init__(self, other: threading.Event | None) -> None:
-        super().__init__()
-        self._other = other
-
-    def is_set(self) -> bool:
-        return super().is_set() or (self._other is not None and self._other.is_set())
-
-
-def expecting(artifact: Artifact, sha256: str | None) -> Artifact:
-    """Return the artifact with the hash that the caller says its main file must have.
-
-    Raises WrongFile at once where the source itself names another one.
-    """
-    if sha256 is None:
-        return artifact
-    wanted, main = sha256.lower(), artifact.model or artifact.files[0].path
-    if all(file.path != main for file in artifact.files):
-        raise InvalidReference(
-            f"{artifact.reference} is a folder of files, and a sha256 is of one file: leave it out."
-        )
-    files = []
-    for file in artifact.files:
-        if file.path == main and file.sha256 not in {None, wanted}:
-            raise wrong_hash(file.source, str(file.sha256), wanted)
-        files.append(replace(file, sha256=wanted) if file.path == main else file)
-    return replace(artifact, files=tuple(files))
-
-
-def main_path(artifact: Artifact, files: Iterable[StoredFile]) -> str:
-    """Return the path of the main file, or of the folder, from the store's folder."""
-    if artifact.model:
-        return f"{artifact.folder}/{artifact.model}"
-    paths = sorted(file.path for file in files)
-    if not paths:
-        raise UnreadableArtifact(f"{artifact.reference} holds no model: no file came of it.")
-    ggufs = [path for path in paths if is_gguf(path) and not is_projector(path)]
-    voices = [path for path in paths if path.endswith(".onnx")]
-    named = [path for path in paths if path.endswith("/model.file")]
-    if ggufs:  # of a split file the first part
-        return ggufs[0]
-    if len(voices) == 1:
-        return voices[0]
-    return named[0] if named else artifact.folder
-
-
-def has_size(path: Path, size: int) -> bool:
-    """Tell whether there is a file of `size` bytes."""
-    try:
-        return path.stat().st_size == size
-    except OSError:
-        return False

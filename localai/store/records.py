@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from localai.files import replace_text
 from localai.store.artifact import Kind
 from localai.store.errors import UnreadableRecord
 from localai.store.layout import RECORDS
@@ -39,6 +39,13 @@ class StoredFile:
     cached: str | None = None
     version: str | None = None
 
+    def is_whole(self, store: Path) -> bool:
+        """Tell whether the file is there in `store`, as long as it has to be."""
+        try:
+            return (store / self.path).stat().st_size == self.size
+        except OSError:
+            return False
+
 
 @dataclass(frozen=True)
 class StoredModel:
@@ -64,6 +71,19 @@ class StoredModel:
         """Bytes of all files."""
         return sum(file.size for file in self.files)
 
+    def main_file(self, store: Path) -> StoredFile | None:
+        """Return what is noted of the main file; None for a model that is a folder."""
+        return next((file for file in self.files if store / file.path == self.model), None)
+
+    def has_hash(self, sha256: str, store: Path) -> bool:
+        """Tell whether the main file has this hash; a folder has none."""
+        main = self.main_file(store)
+        return main is not None and main.sha256 == sha256.lower()
+
+    def is_whole(self, store: Path) -> bool:
+        """Tell whether all files are there."""
+        return all(file.is_whole(store) for file in self.files)
+
     def path_of(self, kind: Kind, store: Path) -> Path | None:
         """Return the first file of a kind, as the projector."""
         return next((store / file.path for file in self.files if file.kind == kind), None)
@@ -79,14 +99,14 @@ class Records:
     def _place(self) -> Path:
         return self.folder / RECORDS
 
-    def all(self) -> list[StoredModel]:
-        """Return all models by their references; a record that cannot be read is logged."""
+    def readable(self) -> list[StoredModel]:
+        """Return the models by their references; a record that cannot be read is logged."""
         found = (self._read(path) for path in self._paths())
         return sorted(
             (model for model in found if model is not None), key=lambda model: model.reference
         )
 
-    def all_of_them(self) -> list[StoredModel]:
+    def all(self) -> list[StoredModel]:
         """Return all models, for who removes what none of them needs.
 
         Raises UnreadableRecord when one cannot be read: what it needs is not known.
@@ -116,14 +136,12 @@ class Records:
         content["model"] = model.model.relative_to(self.folder).as_posix()
         path = self._path(model.reference)
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-        fresh.write_text(json.dumps(content, indent=2, ensure_ascii=False), "utf-8")
-        os.replace(fresh, path)
+        replace_text(path, json.dumps(content, indent=2, ensure_ascii=False))
 
     def replace_files(self, model: StoredModel) -> None:
         """Note in all other records that files which they share with `model` are now as there."""
         fresh = {file.path: file for file in model.files}
-        for other in self.all():
+        for other in self.readable():
             files = tuple(
                 file if fresh.get(file.path, file).sha256 == file.sha256 else fresh[file.path]
                 for file in other.files

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from localai.files import remove_empty_folders
 from localai.references import check_relative_path
-from localai.store.errors import InUse
+from localai.store.errors import InUse, UnreadableRecord
 from localai.store.hub_cache import take_back
 from localai.store.in_use import User, claimed
-from localai.store.records import StoredFile, StoredModel
+from localai.store.records import Records, StoredFile, StoredModel
+
+_LOG = logging.getLogger("localai.store")
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,45 @@ class Removed:
     freed: int
     kept: tuple[str, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
+
+
+Users = Callable[[Iterable[Path]], list[User]]
+"""Tells which processes use one of the files."""
+
+
+def remove_models(
+    records: Records, models: Sequence[StoredModel], users: Users, force: bool
+) -> Removed:
+    """Forget models, and remove the files that only they need; the lock has to be held.
+
+    Raises InUse where one is in use, unless `force`d, and UnreadableRecord.
+    """
+    all_models, store = records.all(), records.folder
+    references = {model.reference for model in models}
+    needed = {
+        file.path for one in all_models if one.reference not in references for file in one.files
+    }
+    own = {file.path: file for model in models for file in model.files}
+    gone = [file for path, file in own.items() if path not in needed]
+    paths = [store / file.path for file in gone]
+    names = ("One of " if len(references) > 1 else "") + ", ".join(sorted(references))
+    with nullcontext() if force else unused(names, paths, users):
+        for reference in references:
+            records.remove(reference)
+        removed = remove_files(store, gone, given_to_cache(all_models))
+    return replace(removed, kept=tuple(path for path in own if path in needed))
+
+
+def remove_replaced(records: Records, before: StoredModel, model: StoredModel) -> None:
+    """Remove files of the model's former version that nobody needs; the lock has to be held."""
+    try:
+        models = records.all()
+    except UnreadableRecord as error:
+        _LOG.warning("Files of the former %s stay: %s", model.reference, error.message)
+        return
+    needed = {file.path for one in models for file in one.files}
+    gone = [file for file in before.files if file.path not in needed]
+    remove_files(records.folder, gone, given_to_cache([*models, before]))
 
 
 def given_to_cache(models: Iterable[StoredModel]) -> set[Path]:
@@ -54,7 +97,7 @@ def remove_files(store: Path, files: Iterable[StoredFile], given: Collection[Pat
 def unused(
     names: str,
     paths: Sequence[Path],
-    users: Callable[[Iterable[Path]], list[User]],
+    users: Users,
 ) -> Iterator[None]:
     """Keep workers from beginning with `paths` meanwhile; raises InUse when one uses them.
 
@@ -96,7 +139,7 @@ def _remove(store: Path, file: StoredFile, given: Collection[Path]) -> _Gone | N
     if file.cached is not None and take_back(Path(file.cached), path, given):
         found = path.lstat()
     path.unlink()
-    _remove_empty(path.parent, store)
+    remove_empty_folders(path.parent, store)
     inode = (found.st_dev, found.st_ino)
     if target is not None:
         return _Gone(inode, file.size, target.exists(), target)
@@ -112,13 +155,3 @@ def _other_name(file: StoredFile, inode: tuple[int, int]) -> Path | None:
             if (found.st_dev, found.st_ino) == inode:
                 return path
     return None
-
-
-def _remove_empty(folder: Path, store: Path) -> None:
-    """Remove folders that have become empty, up to the store's own."""
-    while folder != store and store in folder.parents:
-        try:
-            folder.rmdir()
-        except OSError:
-            return
-        folder = folder.parent

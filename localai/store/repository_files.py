@@ -7,13 +7,13 @@ from collections.abc import Collection
 from pathlib import PurePosixPath
 
 from localai.cards.pickles import is_ctranslate2, unsafe_paths
+from localai.file_kinds import is_gguf
 from localai.store.errors import NotInRegistry
 from localai.store.gguf_files import (
     choose_model,
     choose_projector,
-    is_gguf,
     is_projector,
-    shards_of,
+    shards_there,
 )
 from localai.store.pipeline_files import INDEX, choose_pipeline
 from localai.store.weights import is_index, one_copy
@@ -64,7 +64,7 @@ def _one_file(paths: Collection[str], file: str, projector: bool) -> tuple[list[
 
 def _gguf(paths: Collection[str], file: str, projector: bool) -> tuple[list[str], str]:
     """Return all parts of a GGUF model, of which the first is the model, and its projector."""
-    shards = shards_of(file, paths)
+    shards = shards_there(file, paths)
     found = choose_projector(paths, file) if projector else None
     return [*shards, *([found] if found else [])], shards[0]
 

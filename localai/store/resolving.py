@@ -17,7 +17,7 @@ from localai.references import (
     UrlReference,
 )
 from localai.store.artifact import Artifact
-from localai.store.errors import Cancelled, NotInRegistry
+from localai.store.errors import Cancelled, NotInRegistry, wrong_hash
 
 
 def resolve(
@@ -47,6 +47,26 @@ def within(artifact: Artifact, reach: Reach) -> Artifact:
         reach = reach.with_own(hub.endpoint())
     files = tuple(replace(file, reach=reach) for file in artifact.files)
     return replace(artifact, files=files)
+
+
+def expecting(artifact: Artifact, sha256: str | None) -> Artifact:
+    """Return the artifact with the hash that the caller says its main file must have.
+
+    Raises WrongFile at once where the source itself names another one.
+    """
+    if sha256 is None:
+        return artifact
+    wanted, main = sha256.lower(), artifact.model or artifact.files[0].path
+    if all(file.path != main for file in artifact.files):
+        raise InvalidReference(
+            f"{artifact.reference} is a folder of files, and a sha256 is of one file: leave it out."
+        )
+    files = []
+    for file in artifact.files:
+        if file.path == main and file.sha256 not in {None, wanted}:
+            raise wrong_hash(file.source, str(file.sha256), wanted)
+        files.append(replace(file, sha256=wanted) if file.path == main else file)
+    return replace(artifact, files=tuple(files))
 
 
 def _resolve(

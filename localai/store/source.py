@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING
 from localai import __version__
 from localai.network.asking import BUSY, asked_to_wait
 from localai.network.leaving import begin
+from localai.network.tls import is_distrust, reason_of
 from localai.store.artifact import RemoteFile
-from localai.store.errors import AccessRefused, FetchFailed, NotInRegistry, WrongFile, gated
+from localai.store.errors import (
+    AccessRefused,
+    Distrusted,
+    FetchFailed,
+    NotInRegistry,
+    WrongFile,
+    gated,
+)
 from localai.store.ranges import Span
 
 if TYPE_CHECKING:
@@ -85,9 +93,11 @@ class Source:
         except httpx2.ReadTimeout:
             raise TryAgain("no bytes came any more") from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
+            if is_distrust(error):
+                said = f"{self._file.source} cannot be fetched: {reason_of(error)}."
+                raise Distrusted(said) from error
             unreached = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
-            reason = str(error) or type(error).__name__
-            raise TryAgain(reason, reached=not unreached) from error
+            raise TryAgain(reason_of(error), reached=not unreached) from error
 
     async def _ask(self, wanted: Mapping[str, str]) -> httpx2.Response:
         response = await self._follow(self._place or self._file.url, wanted)

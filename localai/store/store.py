@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from localai.errors import InvalidReference
 from localai.file_locks import wait_for_lock
+from localai.files import place_of
 from localai.network.reach import ANYWHERE, PUBLIC_MODELS
-from localai.references import (
-    FileReference,
-    HubReference,
-    NameReference,
-    PackageReference,
-    Reference,
-    check_relative_path,
-    parse_reference,
-)
+from localai.references import FileReference, PackageReference, Reference
+from localai.store.archives import unpacked_before
 from localai.store.artifact import Artifact, RemoteFile
+from localai.store.choices import Choices
 from localai.store.cleaning import Pruned, Pruning, Usage, prune, usage
 from localai.store.content import refuse_unsafe
-from localai.store.download import Downloader, shared_downloader
-from localai.store.errors import FetchFailed, NotInRegistry, Offline, Overtaken, UnreadableRecord
+from localai.store.errors import FetchFailed, NotInRegistry, Offline, Overtaken, wrong_hash
+from localai.store.finding import find_record, owner_of, reference_of
+from localai.store.flights import Downloader, shared_downloader
 from localai.store.hashing import sha256_of
-from localai.store.in_use import User, users_of
+from localai.store.in_use import users_of
 from localai.store.layout import LOCK
+from localai.store.main_file import main_path
 from localai.store.offline import artifact_from_records
 from localai.store.packing import (
     Packed,
     look_into,
     pack,
+    portable,
     refuse_other_content,
     unpack_files,
 )
-from localai.store.partial import wrong_hash
-from localai.store.places import place_of
 from localai.store.preview import Check
 from localai.store.progress import Progress, Report, ignore
-from localai.store.pulling import Choices, Pull, expecting, has_size, main_path
+from localai.store.pulling import Pull
 from localai.store.records import Records, StoredFile, StoredModel
-from localai.store.removing import Removed, given_to_cache, remove_files, unused
-from localai.store.resolving import resolve, within
-from localai.store.shortnames import spelled_out
+from localai.store.removing import Removed, Users, remove_models, remove_replaced
+from localai.store.resolving import expecting, resolve, within
 from localai.store.transports import local
-from localai.store.underway import noted, notes
-
-_LOG = logging.getLogger("localai.store")
+from localai.store.underway import marked, marks
 
 
 class Store:
@@ -62,7 +53,7 @@ class Store:
         folder: Path,
         *,
         downloader: Downloader | None = None,
-        users: Callable[[Iterable[Path]], list[User]] = users_of,
+        users: Users = users_of,
         now: Callable[[], float] = time.time,
         public_only: bool = False,
     ) -> None:
@@ -76,12 +67,7 @@ class Store:
 
     def reference(self, text: str) -> Reference:
         """Return what `text` names: short names are replaced, a path that exists is a path."""
-        text = spelled_out(text)
-        reference = parse_reference(text)
-        bare = isinstance(reference, HubReference | NameReference) and "://" not in text
-        if bare and ("/" in text or text.endswith(".gguf")) and Path(text).exists():
-            return FileReference(Path(text))
-        return reference
+        return reference_of(text)
 
     def pull(
         self,
@@ -102,23 +88,15 @@ class Store:
         `projector` a GGUF file of the hub comes alone. `check` refuses a model by raising, before
         its weights are fetched. `progress` is called from several threads.
         """
+        choices = Choices(trust, sha256, force, projector, check, progress, cancel)
         reference = self.reference(text)
         if isinstance(reference, FileReference | PackageReference):
-            return self._in_place(reference, trust, sha256, progress, cancel)
-        artifact = self._resolved(reference, sha256, force, projector, cancel)
-        if isinstance(artifact, StoredModel):
-            progress(Progress(artifact.model.name, "linked", artifact.size, artifact.size))
-            return artifact
-        paths = [file.path for file in artifact.files if not file.archive]
-        refuse_unsafe(paths, str(reference), trust)
-        if not force and (kept := self._unpacked_before(artifact)) is not None:
-            progress(Progress(artifact.files[0].path, "linked", kept.size, kept.size))
-            return kept
-        choices = Choices(trust, force, progress, cancel, check)
-        pull = Pull(self.folder, self.records.all(), self._downloader, artifact, choices)
-        with noted(self.folder, artifact.folder, self.lock):
-            model = self._commit(artifact, pull.run())
-        return replace(model, notes=(*model.notes, *pull.notes))
+            return self._in_place(reference, choices)
+        try:
+            artifact = self._resolve(reference, choices)
+        except FetchFailed as failure:
+            return self._without_source(reference, choices, failure)
+        return self._bring(artifact, choices)
 
     def fetch(self, file: RemoteFile, target: Path, progress: Report = ignore) -> None:
         """Fetch one file to a place outside the store, checked as those of models are."""
@@ -129,21 +107,16 @@ class Store:
 
         None where it is not here, or not whole any more.
         """
-        model = self._find_record(text)
-        return model if model is not None and self._is_whole(model) else None
+        model = find_record(self.records, text)
+        return model if model is not None and model.is_whole(self.folder) else None
 
     def list(self) -> list[StoredModel]:
-        """Return all models."""
-        return self.records.all()
+        """Return the models whose records can be read."""
+        return self.records.readable()
 
     def owner_of(self, path: Path) -> StoredModel | None:
         """Return the model that a file or folder of the store belongs to."""
-        found = place_of(path)
-        for model in self.list():
-            files = {self.folder / file.path for file in model.files}
-            if found in files or found in {model.model, model.folder}:
-                return model
-        return None
+        return owner_of(path, self.list(), self.folder)
 
     def remove(self, text: str, force: bool = False) -> Removed:
         """Remove a model, and those of its files that no other model needs.
@@ -152,10 +125,10 @@ class Store:
         UnreadableRecord when nobody knows what other models need.
         """
         with self.lock():
-            model = self._find_record(text)
+            model = find_record(self.records, text)
             if model is None:
-                raise self._unknown(text)
-            return self._remove([model], force)
+                raise NotInRegistry(f"There is no model '{text}' in the store: see `localai list`.")
+            return remove_models(self.records, [model], self._users, force)
 
     def remove_all(self, references: Iterable[str], force: bool = False) -> Removed:
         """Remove models with what they alone need; where one is in use none, unless `force`d.
@@ -165,7 +138,8 @@ class Store:
         """
         with self.lock():
             found = (self.records.get(reference) for reference in references)
-            return self._remove([model for model in found if model is not None], force)
+            models = [model for model in found if model is not None]
+            return remove_models(self.records, models, self._users, force)
 
     def prune(self, wanted: Pruning = Pruning()) -> Pruned:  # noqa: B008 - it is frozen
         """Remove what no model needs and nobody has touched for a while.
@@ -175,21 +149,21 @@ class Store:
         if not self.folder.is_dir():
             return Pruned((), 0)
         with self.lock():
-            return prune(self.folder, self.records.all_of_them(), wanted, self._now())
+            return prune(self.folder, self.records.all(), wanted, self._now())
 
     def usage(self) -> Usage:
         """Return how much room everything takes."""
-        # Pulls make, look at and remove their notes under the same lock.
+        # Pulls make, look at and remove their marks under the same lock.
         with self._lock_to_look():
-            pulls = notes(self.folder)
-        return usage(self.folder, self.records.all(), pulls)
+            pulls = marks(self.folder)
+        return usage(self.folder, self.list(), pulls)
 
     def export(self, model: StoredModel, target: Path, card: str = "") -> int:
         """Write a model and its card's text to one tar, and return how large it is.
 
         A model that is used in place goes along as if it had been pulled.
         """
-        model, files = self._portable(model)
+        model, files = portable(model, self.folder)
         relative = replace(
             model,
             folder=model.folder.relative_to(self.folder),
@@ -213,14 +187,14 @@ class Store:
         packed = look_into(source, self.folder, trust)
         accept(packed)
         folder = packed.model.folder.relative_to(self.folder).as_posix()
-        refuse_other_content(packed.model, self.records.all_of_them(), source, force)
-        with noted(self.folder, folder, self.lock):
+        refuse_other_content(packed.model, self.records.all(), source, force)
+        with marked(self.folder, folder, self.lock):
             unpack_files(source, self.folder, packed)
             with self.lock():
                 before = self.records.get(packed.model.reference)
                 self.records.put(packed.model)
                 if before is not None:
-                    self._remove_replaced(before, packed.model)
+                    remove_replaced(self.records, before, packed.model)
         return packed
 
     def note_card(self, model: StoredModel, card: Path) -> None:
@@ -228,8 +202,8 @@ class Store:
         if model.files:
             with self.lock():
                 # What was said at this pull alone stays out of the record.
-                noted = self.records.get(model.reference) or model
-                self.records.with_cards(noted, str(place_of(card)))
+                kept = self.records.get(model.reference) or model
+                self.records.with_cards(kept, str(place_of(card)))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -251,118 +225,65 @@ class Store:
         with self.lock():
             yield
 
-    # --- finding ---
-
-    def _find_record(self, text: str) -> StoredModel | None:
-        if (model := self.records.get(text)) is not None:
-            return model
-        with suppress(InvalidReference):
-            if (model := self.records.get(str(self.reference(text)))) is not None:
-                return model
-        if len(text) >= 4 and all(char in "0123456789abcdef" for char in text):
-            matching = [one for one in self.list() if one.id.startswith(text)]
-            return matching[0] if len({one.id for one in matching}) == 1 else None
-        return None
-
-    def _resolved(
-        self,
-        reference: Reference,
-        sha256: str | None,
-        force: bool,
-        projector: bool,
-        cancel: threading.Event | None,
-    ) -> Artifact | StoredModel:
-        """Ask the source for the files; where nobody can, what is here has to do."""
-        before = self.records.get(str(reference))
-        if before is not None and before.path_of("projector", self.folder):
-            projector = True  # whoever wanted it may use it
-        try:
-            return expecting(resolve(reference, self._reach, projector, cancel), sha256)
-        except FetchFailed as failure:
-            known = None if force else self._known(reference, sha256)
-            if known is None:
-                raise
-            # That it is not where the hub's own cache is does not count: it is in the store.
-            is_offline = isinstance(failure, Offline)
-            reason = "HF_HUB_OFFLINE forbids to ask the hub." if is_offline else failure.message
-            note = f"{reason} The version that is here is taken."
-            return replace(known, notes=(*known.notes, note))
-
-    def _known(self, reference: Reference, sha256: str | None) -> StoredModel | Artifact | None:
-        """Return what is here of a model whose source cannot be asked; None if that is not all."""
-        model = self.find(str(reference))
-        if model is None:
-            artifact = artifact_from_records(reference, self.list())
-            return None if artifact is None else expecting(within(artifact, self._reach), sha256)
-        main = next((file for file in model.files if self.folder / file.path == model.model), None)
-        fits = sha256 is None or (main is not None and main.sha256 == sha256.lower())
-        return model if fits else None
-
-    def _unpacked_before(self, artifact: Artifact) -> StoredModel | None:
-        """Return the model if it came of the same archives: not each of them leaves files."""
-        before = self.records.get(str(artifact.reference))
-        archives = artifact.revision and any(file.archive for file in artifact.files)
-        if not archives or before is None or before.revision != artifact.revision:
-            return None
-        return before if self._is_whole(before) else None
-
-    def _portable(self, model: StoredModel) -> tuple[StoredModel, dict[str, Path]]:
-        if model.files:
-            return model, {file.path: self.folder / file.path for file in model.files}
-        if not model.model.is_file():
-            raise InvalidReference(f"{model.model} is a folder: only pulled folders are exported.")
-        path = f"imported/{model.model.stem}/{model.model.name}"
-        check_relative_path(path)
-        size = model.model.stat().st_size
-        file = StoredFile(path, sha256_of(model.model), size, "model", "unpacked", model.reference)
-        target = self.folder / path
-        moved = replace(model, folder=target.parent, model=target, files=(file,))
-        return moved, {path: model.model}
-
-    def _is_whole(self, model: StoredModel) -> bool:
-        return all(has_size(self.folder / file.path, file.size) for file in model.files)
-
-    def _unknown(self, text: str) -> NotInRegistry:
-        return NotInRegistry(f"There is no model '{text}' in the store: see `localai list`.")
-
-    # --- removing ---
-
-    def _remove(self, models: Sequence[StoredModel], force: bool) -> Removed:
-        """Forget models, and remove the files that only they need; the lock has to be held."""
-        all_models = self.records.all_of_them()
-        references = {model.reference for model in models}
-        needed = {
-            file.path for one in all_models if one.reference not in references for file in one.files
-        }
-        own = {file.path: file for model in models for file in model.files}
-        gone = [file for path, file in own.items() if path not in needed]
-        paths = [self.folder / file.path for file in gone]
-        names = ("One of " if len(references) > 1 else "") + ", ".join(sorted(references))
-        with nullcontext() if force else unused(names, paths, self._users):
-            for reference in references:
-                self.records.remove(reference)
-            removed = remove_files(self.folder, gone, given_to_cache(all_models))
-        return replace(removed, kept=tuple(path for path in own if path in needed))
-
-    # --- pulling ---
-
     def _in_place(
-        self,
-        reference: FileReference | PackageReference,
-        trust: bool,
-        sha256: str | None,
-        progress: Report,
-        cancel: threading.Event | None,
+        self, reference: FileReference | PackageReference, choices: Choices
     ) -> StoredModel:
         path = local.locate(reference)
         if path.is_file():
-            refuse_unsafe([path.name], str(path), trust)
-        if sha256 is not None:
-            found = sha256_of(path, progress, cancel)
-            if found != sha256.lower():
-                raise wrong_hash(str(path), found, sha256.lower())
+            refuse_unsafe([path.name], str(path), choices.trust)
+        if choices.sha256 is not None:
+            found = sha256_of(path, choices.progress, choices.cancel)
+            if found != choices.sha256.lower():
+                raise wrong_hash(str(path), found, choices.sha256.lower())
         folder = path if path.is_dir() else path.parent
         return StoredModel(str(reference), folder, path, pulled=self._now())
+
+    def _resolve(self, reference: Reference, choices: Choices) -> Artifact:
+        """Ask the source for the files."""
+        before = self.records.get(str(reference))
+        # Whoever wanted the projector at an earlier pull may use it.
+        had_one = before is not None and before.path_of("projector", self.folder) is not None
+        projector = choices.projector or had_one
+        found = resolve(reference, self._reach, projector, choices.cancel)
+        return expecting(found, choices.sha256)
+
+    def _without_source(
+        self, reference: Reference, choices: Choices, failure: FetchFailed
+    ) -> StoredModel:
+        """Return what is here of a model whose source cannot be asked.
+
+        Raises `failure` where that is not all, and where what is here is not wanted.
+        """
+        if choices.force:
+            raise failure
+        # That it is not where the hub's own cache is does not count: it is in the store.
+        is_offline = isinstance(failure, Offline)
+        reason = "HF_HUB_OFFLINE forbids to ask the hub." if is_offline else failure.message
+        note = f"{reason} The version that is here is taken."
+        if (model := self.find(str(reference))) is not None:
+            if choices.sha256 is not None and not model.has_hash(choices.sha256, self.folder):
+                raise failure
+            choices.progress(Progress(model.model.name, "linked", model.size, model.size))
+            return replace(model, notes=(*model.notes, note))
+        artifact = artifact_from_records(reference, self.list())
+        if artifact is None:
+            raise failure
+        artifact = expecting(within(artifact, self._reach), choices.sha256)
+        return self._bring(replace(artifact, notes=(*artifact.notes, note)), choices)
+
+    def _bring(self, artifact: Artifact, choices: Choices) -> StoredModel:
+        """Bring the files of `artifact` here, and note the model."""
+        paths = [file.path for file in artifact.files if not file.archive]
+        refuse_unsafe(paths, str(artifact.reference), choices.trust)
+        before = self.records.get(str(artifact.reference))
+        kept = None if choices.force else unpacked_before(artifact, before, self.folder)
+        if kept is not None:
+            choices.progress(Progress(artifact.files[0].path, "linked", kept.size, kept.size))
+            return kept
+        pull = Pull(self.folder, self.list(), self._downloader, artifact, choices)
+        with marked(self.folder, artifact.folder, self.lock):
+            model = self._commit(artifact, pull.run())
+        return replace(model, notes=(*model.notes, *pull.notes))
 
     def _commit(self, artifact: Artifact, files: Iterable[StoredFile]) -> StoredModel:
         """Note the model; from now on it is there."""
@@ -386,16 +307,5 @@ class Store:
             self.records.put(model)
             self.records.replace_files(model)
             if before is not None:
-                self._remove_replaced(before, model)
+                remove_replaced(self.records, before, model)
             return model
-
-    def _remove_replaced(self, before: StoredModel, model: StoredModel) -> None:
-        """Remove files of the model's former version that nobody needs any more."""
-        try:
-            models = self.records.all_of_them()
-        except UnreadableRecord as error:
-            _LOG.warning("Files of the former %s stay: %s", model.reference, error.message)
-            return
-        needed = {file.path for one in models for file in one.files}
-        gone = [file for file in before.files if file.path not in needed]
-        remove_files(self.folder, gone, given_to_cache([*models, before]))

@@ -1,7 +1,8 @@
 """Pulls under way: their folders are left alone while files of theirs belong to no model yet.
 
-A pull notes its folder in the store and holds a lock on the note, which ends with its process. The
-note of one that did not end well stays, and so does for a while what it has fetched: it can go on.
+A pull leaves a mark in the store, which names its folder, and holds a lock on that, which ends with
+its process. The mark of one that did not end well stays, and so does for a while what it has
+fetched: it can go on.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from localai.file_locks import is_locked, wait_for_lock
 from localai.store.layout import UNDERWAY
 
 Lock = Callable[[], AbstractContextManager[None]]
-"""What keeps others from changing the store: a note is neither made nor removed without it."""
+"""What keeps others from changing the store: a mark is neither made nor removed without it."""
 
 
 @dataclass(frozen=True)
-class Note:
+class Mark:
     """A pull into `folder` (from the store's): whether it runs, and when it was last seen to."""
 
     path: Path
@@ -31,8 +32,8 @@ class Note:
 
 
 @contextmanager
-def noted(store: Path, folder: str, lock: Lock) -> Iterator[None]:
-    """Note that files come into `folder` (from the store's); several may at the same time."""
+def marked(store: Path, folder: str, lock: Lock) -> Iterator[None]:
+    """Mark that files come into `folder` (from the store's); several may at the same time."""
     path = store / UNDERWAY / hashlib.sha256(folder.encode()).hexdigest()[:16]
     with lock():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +52,7 @@ def noted(store: Path, folder: str, lock: Lock) -> Iterator[None]:
 
 
 def _end(path: Path, done: bool) -> None:
-    """Remove a note that nobody else needs, or say in it when the pull was last tried."""
+    """Remove a mark that nobody else needs, or say in it when the pull was last tried."""
     if is_locked(path):
         return
     if not done:
@@ -64,18 +65,18 @@ def _holds_files(folder: Path) -> bool:
     return any(path.is_file() for path in folder.rglob("*"))
 
 
-def forget(note: Path) -> None:
-    """Remove a note; the store's lock has to be held."""
-    note.unlink(missing_ok=True)
+def forget(mark: Path) -> None:
+    """Remove a mark; the store's lock has to be held."""
+    mark.unlink(missing_ok=True)
     with suppress(OSError):  # other pulls have theirs there
-        note.parent.rmdir()
+        mark.parent.rmdir()
 
 
-def notes(store: Path) -> list[Note]:
-    """Return all notes; the store's lock has to be held."""
+def marks(store: Path) -> list[Mark]:
+    """Return all marks; the store's lock has to be held."""
     found = []
     for path in sorted((store / UNDERWAY).glob("*")):
         with suppress(FileNotFoundError):
             folder = path.read_text("utf-8", "replace")
-            found.append(Note(path, folder, is_locked(path), path.stat().st_mtime))
+            found.append(Mark(path, folder, is_locked(path), path.stat().st_mtime))
     return found

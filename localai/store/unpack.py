@@ -8,13 +8,11 @@ refused. Nothing of this rests on the filters of `tarfile`, which long paths of 
 from __future__ import annotations
 
 import errno
-import lzma
 import os
 import posixpath
 import shutil
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,7 +21,8 @@ from localai.cards.importers.first_bytes import HEAD
 from localai.references import check_relative_path
 from localai.store.content import check_head, refuse_unsafe
 from localai.store.errors import StoreError, UnreadableArtifact, UnsafeFile
-from localai.store.partial import no_space
+from localai.store.room import check_room, no_room
+from localai.store.tar_files import opened_tar
 
 WORK = ".unpack-"
 """How the folder begins in which an archive is unpacked before its files move to their places."""
@@ -63,7 +62,7 @@ def unpack(
             shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
         raise _cannot_write(error, folder, source) from error
-    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError) as error:
+    except (tarfile.TarError, ValueError) as error:
         raise UnreadableArtifact(f"{source} cannot be unpacked: {error}.") from error
 
 
@@ -88,20 +87,39 @@ def make_links(
 def _unpack(
     archive: Path, folder: Path, work: Path, inside: str, trust: bool, source: str
 ) -> Unpacked:
-    with tarfile.open(archive, "r:*") as tar:
-        members = _last_of_each(_members(tar, archive, inside, source))
-        links = {name: _target(one, source) for name, one in members.items() if not one.isreg()}
-        files = {name: one for name, one in members.items() if name not in links}
-        # A link is a file too once it is made: under its own name it has to be a safe one.
-        refuse_unsafe(list(members), source, trust)
-        _check_space(folder, sum(one.size for one in files.values()))
-        for name, member in files.items():
+    """Decode the archive once: what its names tell is known when all of it has been written."""
+    files, links = _write_all(archive, work, inside, trust, source)
+    # A link is a file too once it is made: under its own name it has to be a safe one.
+    refuse_unsafe([*files, *links], source, trust)
+    late = _link_all(work, links, files, inside, source)
+    for name in links.keys() - late.keys():
+        _look_inside(work / name, name, source, trust)
+    return Unpacked(_move(work, folder), late)
+
+
+def _write_all(
+    archive: Path, work: Path, inside: str, trust: bool, source: str
+) -> tuple[set[str], dict[str, str]]:
+    """Write the files, and return their names, and where the links lead.
+
+    Of two members with one name the later counts, as for `tar`.
+    """
+    files, links = set[str](), dict[str, str]()
+    with opened_tar(archive) as tar:
+        for member in _members(tar, archive, inside, source):
+            name = member.name
+            if name in files:
+                files.remove(name)
+                (work / name).unlink()
+            links.pop(name, None)
+            if not member.isreg():
+                links[name] = _target(member, source)
+                continue
+            check_room(work, member.size)
             _write(tar, member, work / name)
             _look_inside(work / name, name, source, trust)
-        late = _link_all(work, links, files, inside, source)
-        for name in links.keys() - late.keys():
-            _look_inside(work / name, name, source, trust)
-    return Unpacked(_move(work, folder), late)
+            files.add(name)
+    return files, links
 
 
 def _members(
@@ -131,15 +149,6 @@ def _members(
         yield member
 
 
-def _last_of_each(members: Iterator[tarfile.TarInfo]) -> dict[str, tarfile.TarInfo]:
-    """Return the members by their names: of two with one name the later counts, as for `tar`."""
-    found: dict[str, tarfile.TarInfo] = {}
-    for member in members:
-        found.pop(member.name, None)
-        found[member.name] = member
-    return found
-
-
 def _target(link: tarfile.TarInfo, source: str) -> str:
     """Return the path that a link leads to, from the folder; raises UnsafeFile if it leaves it."""
     path = posixpath.join(posixpath.dirname(link.name), link.linkname)
@@ -164,12 +173,6 @@ def _name_inside(name: str, inside: str) -> str | None:
         return name or None
     plain = name.lstrip("/")
     return plain.removeprefix(f"{inside}/") if plain.startswith(f"{inside}/") else None
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise no_space(folder, needed, free)
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
@@ -265,7 +268,7 @@ def _refused_link(source: str, name: str, target: str) -> UnsafeFile:
 
 def _cannot_write(error: OSError, folder: Path, source: str) -> StoreError | UnreadableArtifact:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return no_space(folder, 1 << 20, shutil.disk_usage(folder).free)
+        return no_room(folder, 1 << 20)
     return UnreadableArtifact(
         f"{source} cannot be unpacked into {folder}: {error.strerror or error}."
     )

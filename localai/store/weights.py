@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
+from localai.cards.shards import shard_of, without_number
+
 _VARIANT = re.compile(r"\.(fp16|bf16|fp32|fp8|ema|non_ema)(?=[.-])")
 _INDEX = re.compile(r"\.(?:safetensors|bin)\.index(?:\.\w+)?\.json$")
-_PART = re.compile(r"-\d{5}-of-\d{5}(?=\.)")
 _PICKLE = re.compile(r"(?:diffusion_)?pytorch_model[^/]*\.bin")
 _INSTEAD_OF_NONE = ("ema", "fp16", "bf16", "fp32", "non_ema", "fp8")
 """What is taken where there are no weights without a variant in their name."""
@@ -55,7 +56,7 @@ def _in_one_form(paths: Sequence[str], wanted: str | None) -> list[str]:
     order = (wanted, None, *_INSTEAD_OF_NONE)
     chosen = next((one for one in order if one in there), None)
     kept = [path for path in paths if _variant(path) == chosen]
-    whole = [path for path in kept if _is_safe(path) and not _PART.search(path)]
+    whole = [path for path in kept if _is_safe(path) and shard_of(path) is None]
     return whole or kept
 
 
@@ -63,7 +64,7 @@ def _pickles(paths: Sequence[str]) -> list[str]:
     """Return the weights of a folder that has them as pickles alone."""
     kept = [path for path in paths if _PICKLE.fullmatch(PurePosixPath(path).name)]
     plain = [path for path in kept if _variant(path) is None] or kept
-    whole = [path for path in plain if not _PART.search(path)]
+    whole = [path for path in plain if shard_of(path) is None]
     indexes = [path for path in paths if is_index(path)]
     return whole or (plain + indexes if plain else [])
 
@@ -78,5 +79,5 @@ def _variant(path: str) -> str | None:
 
 
 def _stem(path: str) -> str:
-    name = _VARIANT.sub("", _PART.sub("", PurePosixPath(path).name))
+    name = _VARIANT.sub("", without_number(PurePosixPath(path).name))
     return name.partition(".safetensors")[0]

@@ -7,15 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localai.cards.resolved import Meaning
-from localai.errors import ConfigError, InvalidReference
-from localai.references import FileReference, NameReference, Reference, parse_reference
-from localai.store.pulling import has_size
+from localai.errors import ConfigError
+from localai.references import FileReference, NameReference, reference_or_none
 from localai.store.records import Records
 from localai.store.shortnames import spelled_out
 
 _LOG = logging.getLogger("localai.store")
 
-Named = Callable[[str], Meaning | None]
+MeaningOf = Callable[[str], Meaning | None]
 """Tells which model a gallery's name stands for; None for a name that no gallery has."""
 
 
@@ -23,15 +22,10 @@ def _unnamed(_: str) -> Meaning | None:
     return None
 
 
-def locator(folder: Path, named: Named = _unnamed) -> Locator:
-    """Return what knows the models of the store in `folder`, and those that `named` knows."""
-    return Locator(folder, named)
-
-
 class Locator:
-    """Finds models by what a card calls them."""
+    """Finds models of the store in `folder` by what a card calls them, or what `named` knows."""
 
-    def __init__(self, folder: Path, named: Named) -> None:
+    def __init__(self, folder: Path, named: MeaningOf = _unnamed) -> None:
         self._records = Records(folder.resolve())
         self._named = named
         self._told: str | None = None
@@ -41,21 +35,20 @@ class Locator:
 
         Nor is it here where `sha256` is known and the main file has another one.
         """
-        reference = _parsed(text)
+        reference = reference_or_none(text)
         model = None if reference is None else self._records.get(str(reference))
         if model is None:
             return None
         folder = self._records.folder
-        main = next((one for one in model.files if folder / one.path == model.model), None)
-        if sha256 is not None and main is not None and main.sha256 != sha256.lower():
+        has_one = model.main_file(folder) is not None
+        if sha256 is not None and has_one and not model.has_hash(sha256, folder):
             return None
-        whole = all(has_size(folder / file.path, file.size) for file in model.files)
-        return model.model if whole and model.model.exists() else None
+        return model.model if model.is_whole(folder) and model.model.exists() else None
 
     def meaning(self, text: str, /) -> Meaning | None:
         """Return the model that a text names as it does for `localai pull`; None for a path."""
         spelled = self._spelled_out(text)
-        reference = _parsed(spelled)
+        reference = reference_or_none(spelled)
         if isinstance(reference, NameReference):
             return self._named(reference.name)
         if isinstance(reference, FileReference):
@@ -73,10 +66,3 @@ class Locator:
                 self._told = error.message
                 _LOG.warning("Short names are not known: %s", error.message)
             return text
-
-
-def _parsed(text: str) -> Reference | None:
-    try:
-        return parse_reference(text)
-    except InvalidReference:
-        return None

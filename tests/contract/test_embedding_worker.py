@@ -96,7 +96,7 @@ async def test_answers_and_refusals(worker: ContractWorker) -> None:
 
 
 async def test_caller_that_leaves_frees_its_place(worker: ContractWorker) -> None:
-    texts = ["say it [[delay=20]]"] if worker.backend == "echo" else ["word " * 200] * 500
+    texts = ["say it [[delay=600]]"] if worker.backend == "echo" else ["word " * 200] * 500
     call = asyncio.create_task(worker.post(ROUTE, input=texts))
     await until(worker, "sequences_running", 1)
     call.cancel()

@@ -87,7 +87,7 @@ async def test_refuses_what_it_cannot_honour(worker: ContractWorker) -> None:
 
 async def test_caller_who_leaves_is_not_spoken_to_any_longer(worker: ContractWorker) -> None:
     running = "sequences_running" if worker.backend == "echo" else "speeches_running"
-    text = f"[[slow=0.2]] {TEXT}" if worker.backend == "echo" else (TEXT + " ") * 50
+    text = f"[[slow=5]] {TEXT}" if worker.backend == "echo" else (TEXT + " ") * 70
     response = await say(worker, input=text)
     await anext(response.chunks())
     assert await worker.metric(running) == 1

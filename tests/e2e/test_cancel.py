@@ -18,6 +18,8 @@ from tests.openai_spec import CheckedTransport
 
 ENDLESS = "[[slow=0.01]] [[words=1000000]] word"
 STUCK = "[[delay=600]] never"
+LEAVES = 2.0
+"""Seconds until a caller gives up, long enough to be with the worker on a busy machine too."""
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +36,8 @@ def frees_the_worker(gateway: RunningGateway) -> Iterator[None]:
     """Expect that the block begins one answer and that giving up ends it, as a cancel."""
     cancelled = gateway.worker_metric("echo", "cancelled_total")
     yield
-    eventually(lambda: running(gateway) == 0, 5)
-    eventually(lambda: gateway.worker(model="echo")["running"] == 0, 5)
+    eventually(lambda: running(gateway) == 0)
+    eventually(lambda: gateway.worker(model="echo")["running"] == 0)
     assert gateway.worker_metric("echo", "cancelled_total") == cancelled + 1
 
 
@@ -44,7 +46,7 @@ def test_a_timeout_frees_the_worker(
     gateway: RunningGateway, client: openai.OpenAI, stream: bool
 ) -> None:
     with frees_the_worker(gateway), pytest.raises(openai.APITimeoutError):
-        client.with_options(timeout=0.2).chat.completions.create(
+        client.with_options(timeout=LEAVES).chat.completions.create(
             model="echo", messages=said(STUCK), stream=stream
         )
 
@@ -75,7 +77,7 @@ async def test_closing_a_stream_frees_the_worker_awaited(
     )
     assert await anext(stream)
     await stream.close()
-    await asyncio.to_thread(eventually, lambda: running(gateway) == 0, 5)
+    await asyncio.to_thread(eventually, lambda: running(gateway) == 0)
     assert gateway.worker_metric("echo", "cancelled_total") == cancelled + 1
 
 
@@ -94,7 +96,7 @@ async def test_cancelling_the_task_frees_the_worker(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.to_thread(eventually, lambda: running(gateway) == 0, 5)
+    await asyncio.to_thread(eventually, lambda: running(gateway) == 0)
     assert gateway.worker_metric("echo", "cancelled_total") == cancelled + 1
 
 
@@ -115,13 +117,15 @@ async def test_cancelling_in_the_middle_of_a_stream_frees_the_worker(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.to_thread(eventually, lambda: running(gateway) == 0, 5)
+    await asyncio.to_thread(eventually, lambda: running(gateway) == 0)
 
 
 def test_giving_up_is_no_failure_in_the_log(gateway: RunningGateway, client: openai.OpenAI) -> None:
     before = len(gateway.log())
     with frees_the_worker(gateway), pytest.raises(openai.APITimeoutError):
-        client.with_options(timeout=0.2).chat.completions.create(model="echo", messages=said(STUCK))
+        client.with_options(timeout=LEAVES).chat.completions.create(
+            model="echo", messages=said(STUCK)
+        )
     line = eventually(lambda: [x for x in gateway.log()[before:].splitlines() if " 499 " in x])
     assert "model=echo" in line[0]
     assert "Traceback" not in gateway.log()[before:]
@@ -190,7 +194,7 @@ def test_a_slow_reader_does_not_hold_up_the_others(
         for number in range(20):
             answer = client.chat.completions.create(model="echo", messages=said(f"a {number}"))
             assert answer.choices[0].message.content == f"a {number}"
-        assert time.perf_counter() - began < 5
+        assert time.perf_counter() - began < 20
         eventually(lambda: stands_still(made))
         assert running(gateway) == 1
         received = b"".join(iter(lambda: reader.recv(1 << 20), b""))

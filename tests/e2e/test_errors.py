@@ -20,6 +20,13 @@ def refused(gateway: RunningGateway, model: str, status: int) -> float:
     return sum(float(line.split()[-1]) for line in lines if all(w in line for w in wanted))
 
 
+@pytest.fixture
+def narrow(gateway: RunningGateway) -> str:
+    """A model that answers one call at a time and lets none wait; nobody calls it any more."""
+    eventually(lambda: gateway.worker("narrow").get("running", 0) == 0)
+    return "narrow"
+
+
 def test_an_unknown_model_is_not_found(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         client.chat.completions.create(model="nobody", messages=said("a"))
@@ -126,30 +133,28 @@ def test_the_next_call_after_a_failure_is_answered(client: openai.OpenAI) -> Non
     assert answer.choices[0].message.content == "fine"
 
 
-def test_a_full_queue_is_a_rate_limit(client: openai.OpenAI) -> None:
-    with client.chat.completions.create(
-        model="narrow", messages=said(LONG), stream=True
-    ) as running:
+def test_a_full_queue_is_a_rate_limit(client: openai.OpenAI, narrow: str) -> None:
+    with client.chat.completions.create(model=narrow, messages=said(LONG), stream=True) as running:
         next(running)
         with pytest.raises(openai.RateLimitError) as caught:
-            client.chat.completions.create(model="narrow", messages=said("a"))
+            client.chat.completions.create(model=narrow, messages=said("a"))
     assert (caught.value.code, caught.value.type) == ("queue_full", "rate_limit_error")
     assert caught.value.response.headers["retry-after"] == "1"
 
 
 def test_a_call_that_was_refused_succeeds_when_it_is_tried_again(
-    gateway: RunningGateway, client: openai.OpenAI
+    gateway: RunningGateway, client: openai.OpenAI, narrow: str
 ) -> None:
-    patient = client.with_options(max_retries=3)
-    before = refused(gateway, "narrow", 429)
+    patient = client.with_options(max_retries=5)
+    before = refused(gateway, narrow, 429)
     with ThreadPoolExecutor(1) as pool:
         with client.chat.completions.create(
-            model="narrow", messages=said(LONG), stream=True
+            model=narrow, messages=said(LONG), stream=True
         ) as running:
             next(running)
             waiting = pool.submit(
-                patient.chat.completions.create, model="narrow", messages=said("my turn")
+                patient.chat.completions.create, model=narrow, messages=said("my turn")
             )
-            eventually(lambda: refused(gateway, "narrow", 429) > before)
+            eventually(lambda: refused(gateway, narrow, 429) > before)
         answer = waiting.result(30)
     assert answer.choices[0].message.content == "my turn"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.gateways import RunningGateway, eventually
 from tests.starter_calls import STARTER
-from tests.unit.store.file_server import Fault, FileServer, serve_files
+from tests.unit.store.file_server import Fault, FileServer, nobody, serve_files
 from tests.unit.store.hub_server import Hub
 
 REPO, FILE = "org/small", "small-Q4_K_M.gguf"
@@ -138,9 +138,7 @@ def test_a_wrong_hash_is_told_and_the_fallback_goes_on(tmp_path: Path, hub: Hub)
 
         gateway.add_card("small", card())  # corrected: it is another order, and begun at once
         eventually(lambda: ask(gateway).json()["model"] == "small", LONG)
-        assert [one["state"] for one in gateway.http.get("/models/jobs").json().values()] == [
-            "done", "failed",
-        ]  # fmt: skip
+        eventually(lambda: [one["state"] for one in jobs(gateway)] == ["done", "failed"])
 
 
 def test_a_file_that_is_here_with_another_hash_is_not_the_one(tmp_path: Path, hub: Hub) -> None:
@@ -299,24 +297,27 @@ def test_without_fallback_it_says_how_far_it_is(tmp_path: Path, hub: Hub) -> Non
 
 
 def test_no_network_is_told_once_and_the_fallbacks_go_on(tmp_path: Path) -> None:
-    with serve_files() as server:
-        nobody = server.url  # nobody listens there any more
     gateway = RunningGateway(tmp_path)
-    gateway.environ = {
-        "HF_ENDPOINT": nobody, "HF_HOME": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "0"
-    }  # fmt: skip
     names = ("small", "medium", "large")
     for name in names:
         gateway.add_card(
             name, f"name: {name}\nbackend: llama_cpp\nmodel: hf://org/{name}\nfallback: echo\n"
         )
+    with nobody() as host:
+        gateway.environ = {
+            "HF_ENDPOINT": f"http://{host}", "HF_HOME": str(tmp_path / "hub"),
+            "HF_HUB_OFFLINE": "0",
+        }  # fmt: skip
+        assert_no_network_is_told(gateway, names, host)
+
+
+def assert_no_network_is_told(gateway: RunningGateway, names: Sequence[str], host: str) -> None:
     with gateway:
         assert_fallbacks_answer(gateway, names)
 
         eventually(lambda: [one["state"] for one in jobs(gateway)] == ["failed"] * 3, LONG)
         assert {one["error_code"] for one in jobs(gateway)} == {"unreachable"}
         assert all(one["try_at"] >= one["changed"] + 59 for one in jobs(gateway))
-        host = nobody.removeprefix("http://")
         told = [line for line in gateway.log().splitlines() if host in line]
         assert len(told) == 1, told
         assert "there is no network" in told[0]
@@ -330,20 +331,24 @@ def test_no_network_is_told_once_and_the_fallbacks_go_on(tmp_path: Path) -> None
 
 
 def test_what_could_not_be_reached_is_fetched_after_a_restart(tmp_path: Path, hub: Hub) -> None:
-    with serve_files() as server:
-        nobody = server.url
     gateway = gateway_at(tmp_path, hub)
-    gateway.environ["HF_ENDPOINT"] = nobody
     gateway.add_card("small", card())
-    with gateway:
-        ask(gateway)
-        eventually(lambda: job(gateway).get("state") == "failed", LONG)
-        number = job(gateway)["id"]
+    with nobody() as host:
+        gateway.environ["HF_ENDPOINT"] = f"http://{host}"
+        number = failed_without_network(gateway)
     online = gateway_at(tmp_path, hub)
     with online:
         eventually(lambda: job(online).get("state") == "done", LONG)
         assert job(online)["id"] == number
         assert ask(online).json()["model"] == "small"
+
+
+def failed_without_network(gateway: RunningGateway) -> str:
+    """Return the id of the job that could not reach anybody."""
+    with gateway:
+        ask(gateway)
+        eventually(lambda: job(gateway).get("state") == "failed", LONG)
+        return str(job(gateway)["id"])
 
 
 def test_to_be_offline_is_a_decision_that_is_told_once(tmp_path: Path, hub: Hub) -> None:

@@ -87,7 +87,7 @@ def test_sizes_of_openai_are_said_in_the_answer(client: openai.OpenAI, size: Any
 @pytest.mark.parametrize("path", ["images/generations", "v1/images/generations/"])
 def test_other_paths(gateway: RunningGateway, path: str) -> None:
     body = {"model": "echo", "prompt": PROMPT}
-    assert httpx2.post(f"{gateway.url}/{path}", json=body).status_code == 200
+    assert httpx2.post(f"{gateway.url}/{path}", json=body, timeout=DEADLINE).status_code == 200
 
 
 def test_default_answers_where_no_model_is_named(client: openai.OpenAI) -> None:
@@ -126,17 +126,17 @@ def test_address_leads_to_the_picture(
     assert len(set(urls)) == 2
     for url in urls:
         assert url.startswith(f"{gateway.url}/generated/")
-        found = httpx2.get(url)
+        found = httpx2.get(url, timeout=DEADLINE)
         assert found.headers["content-type"] == f"image/{kind}"
         assert found.headers["content-length"] == str(len(found.content))
         assert decoded(found.content).format == kind.upper()
-        assert httpx2.head(url).status_code == 200
+        assert httpx2.head(url, timeout=DEADLINE).status_code == 200
         assert post(gateway, "generations", content=b"").status_code == 400
 
 
 @pytest.mark.parametrize("name", ["x.png", "..%2Fin-use", "%2e%2e/in-use", "%00", "a%2Fb", ""])
 def test_other_addresses_lead_nowhere(gateway: RunningGateway, name: str) -> None:
-    found = httpx2.get(f"{gateway.url}/generated/{name}")
+    found = httpx2.get(f"{gateway.url}/generated/{name}", timeout=DEADLINE)
     assert found.status_code == 404
     assert found.json()["error"]["code"] in {"file_not_found", "unknown_url"}
 
@@ -405,10 +405,11 @@ def test_variation(client: openai.OpenAI) -> None:
 async def test_variation_awaited(async_client: openai.AsyncOpenAI) -> None:
     answer = await async_client.images.create_variation(model="echo", image=PHOTO, size="256x256")
     assert answer.data
-    assert decoded(httpx2.get(answer.data[0].url or "").content).size == (256, 256)
+    found = httpx2.get(answer.data[0].url or "", timeout=DEADLINE)
+    assert decoded(found.content).size == (256, 256)
 
 
-SLOW = "[[slow=0.05]] red"
+SLOW = "[[slow=0.2]] red"
 STREAMED: list[Callable[[openai.OpenAI], Any]] = [
     lambda client: client.images.generate(
         model="echo", prompt=SLOW, stream=True, partial_images=3, extra_body={"steps": 200}
@@ -424,10 +425,10 @@ def test_a_timeout_frees_the_worker(gateway: RunningGateway, client: openai.Open
     client.images.generate(model="echo", prompt=PROMPT)
     cancelled = gateway.worker_metric("echo", "cancelled_total")
     with pytest.raises(openai.APITimeoutError):
-        client.with_options(timeout=0.3).images.generate(
+        client.with_options(timeout=2).images.generate(
             model="echo", prompt=SLOW, extra_body={"steps": 200}
         )
-    eventually(lambda: gateway.worker_metric("echo", "sequences_running") == 0, 5)
+    eventually(lambda: gateway.worker_metric("echo", "sequences_running") == 0)
     assert gateway.worker_metric("echo", "cancelled_total") == cancelled + 1
 
 
@@ -435,6 +436,9 @@ def test_a_timeout_frees_the_worker(gateway: RunningGateway, client: openai.Open
 def test_leaving_a_stream_frees_the_worker(
     gateway: RunningGateway, client: openai.OpenAI, start: Callable[[openai.OpenAI], Any]
 ) -> None:
+    client.images.generate(model="echo", prompt=PROMPT)
+    cancelled = gateway.worker_metric("echo", "cancelled_total")
     with start(client) as stream:
         next(iter(stream))
-    eventually(lambda: gateway.worker_metric("echo", "sequences_running") == 0, 5)
+    eventually(lambda: gateway.worker_metric("echo", "sequences_running") == 0)
+    assert gateway.worker_metric("echo", "cancelled_total") == cancelled + 1

@@ -8,7 +8,7 @@ import pytest
 
 from tests import openai_spec
 from tests.e2e.sdk import said
-from tests.gateways import RunningGateway
+from tests.gateways import DEADLINE, RunningGateway
 
 pytestmark = pytest.mark.skipif(not openai_spec.is_here(), reason=openai_spec.MISSING)
 
@@ -81,7 +81,7 @@ def test_completions_conform(gateway: RunningGateway, stream: bool, fields: dict
 
 
 def conform(gateway: RunningGateway, path: str, **body: Any) -> None:
-    with httpx2.Client(transport=openai_spec.CheckedTransport()) as http:
+    with httpx2.Client(transport=openai_spec.CheckedTransport(), timeout=DEADLINE) as http:
         answer = http.post(f"{gateway.url}/v1/{path}", json=body)
     assert answer.status_code == 200, answer.text
 
@@ -95,6 +95,6 @@ def test_models_conform(client: openai.OpenAI) -> None:
     "body", [{}, {"messages": said("a"), "model": "nobody"}, {"messages": said("[[fail=before]]")}]
 )
 def test_errors_conform(gateway: RunningGateway, body: dict[str, Any]) -> None:
-    with httpx2.Client(transport=openai_spec.CheckedTransport()) as http:
+    with httpx2.Client(transport=openai_spec.CheckedTransport(), timeout=DEADLINE) as http:
         answer = http.post(f"{gateway.url}/v1/chat/completions", json=body)
     assert answer.status_code >= 400

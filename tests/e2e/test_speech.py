@@ -272,7 +272,7 @@ def test_nothing_more_is_spoken_for_a_caller_who_left(gateway: RunningGateway) -
         "POST", f"{gateway.url}/v1/audio/speech", json=body, timeout=DEADLINE
     ) as answer:
         next(answer.iter_raw())
-    eventually(lambda: gateway.worker_metric(VOICE, "speeches_running") == 0, 5)
+    eventually(lambda: gateway.worker_metric(VOICE, "speeches_running") == 0)
     assert gateway.worker_metric(VOICE, "cancelled_total") == cancelled + 1
     assert gateway.worker_metric(VOICE, "phrases_total") < spoken + sentences
 

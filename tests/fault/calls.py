@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -44,6 +47,28 @@ def streaming(gateway: RunningGateway, content: str, **fields: Any) -> Iterator[
     with httpx2.stream("POST", url, json=body, timeout=DEADLINE) as response:
         assert response.status_code == 200, response.read()
         yield (line[6:] for line in response.iter_lines() if line.startswith("data: "))
+
+
+@contextmanager
+def asking(gateway: RunningGateway, path: str, body: dict[str, Any]) -> Iterator[None]:
+    """Have somebody call who leaves without an answer when the block ends."""
+    content = json.dumps(body).encode()
+    with socket.create_connection(("127.0.0.1", gateway.port), DEADLINE) as caller:
+        caller.sendall(
+            b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b"
+            % (path.encode(), len(content), content)
+        )
+        yield
+
+
+@contextmanager
+def held(pid: int) -> Iterator[None]:
+    """Stop a process meanwhile: what it is asked takes as long as the block."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def stream_text(payloads: list[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.fault.calls import error_of, in_background
+from tests.fault.calls import asking, error_of, in_background
 from tests.fault.conftest import Start
 from tests.gateways import DEADLINE, RunningGateway, eventually
 
@@ -38,7 +38,7 @@ def test_kill_in_the_middle_is_told_and_the_next_call_works(start: Start) -> Non
     gateway = start()
     embed(gateway, "load first")
     with in_background() as pool:
-        call = pool.submit(embed, gateway, "hello [[delay=20]]")
+        call = pool.submit(embed, gateway, "hello [[delay=600]]")
         eventually(lambda: gateway.worker_metric("echo", "sequences_running") == 1)
         os.kill(gateway.worker("echo")["pid"], signal.SIGKILL)
         answer = call.result(DEADLINE)
@@ -76,9 +76,8 @@ def test_slow_texts_take_their_time(start: Start) -> None:
 def test_a_caller_that_leaves_frees_its_place(start: Start) -> None:
     gateway = start()
     embed(gateway, "load first")
-    body = {"model": "echo", "input": "hello [[delay=20]]"}
-    with pytest.raises(httpx2.ReadTimeout):
-        httpx2.post(f"{gateway.url}/v1/embeddings", json=body, timeout=0.5)
+    with asking(gateway, "/v1/embeddings", {"model": "echo", "input": "hello [[delay=600]]"}):
+        eventually(lambda: gateway.worker_metric("echo", "sequences_running") == 1)
     eventually(lambda: gateway.worker_metric("echo", "sequences_running") == 0)
     assert gateway.worker_metric("echo", "cancelled_total") == 1
 

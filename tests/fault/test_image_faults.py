@@ -73,8 +73,9 @@ def test_no_file_outlives_its_call_or_its_time(start: Start, tmp_path: Path) -> 
     url = f"{gateway.url}/v1/images/edits"
     for content, status in ((photo.getvalue(), 200), (b"Example data", 400)):
         answer = httpx2.post(
-            url, files={"image": content, "mask": content}, data={"prompt": "x", "model": "echo"}
-        )
+            url, files={"image": content, "mask": content},
+            data={"prompt": "x", "model": "echo"}, timeout=TIMEOUT,
+        )  # fmt: skip
         assert answer.status_code == status, answer.text
     answer = draw(gateway, "red", response_format="url", n=3)
     assert len(answer.json()["data"]) == 3

@@ -12,15 +12,18 @@ import pytest
 
 from tests.fault.calls import (
     answer_of,
+    asking,
     chat,
+    chat_body,
     error_of,
+    held,
     in_background,
     results,
     stream_text,
     streaming,
 )
 from tests.fault.conftest import ECHO, Start
-from tests.gateways import RunningGateway, eventually, is_alive, socket_of
+from tests.gateways import DEADLINE, RunningGateway, eventually, is_alive, socket_of
 
 
 def card(text: str) -> dict[str, str]:
@@ -39,11 +42,12 @@ def test_full_queue_is_429_with_retry_after_and_recovers(start: Start) -> None:
     gateway = start(card("limits: {max_concurrent: 1, queue: 1}"))
     chat(gateway, "load first")
     with in_background() as pool:
-        running = pool.submit(chat, gateway, "a b c [[slow=0.5]]")
-        eventually(lambda: gateway.worker("echo")["running"] == 1)
-        waiting = pool.submit(chat, gateway, "waited")
-        eventually(lambda: gateway.worker("echo")["waiting"] == 1)
-        refused = chat(gateway, "too much")
+        with held(gateway.worker("echo")["pid"]):
+            running = pool.submit(chat, gateway, "a b c")
+            eventually(lambda: gateway.worker("echo")["running"] == 1)
+            waiting = pool.submit(chat, gateway, "waited")
+            eventually(lambda: gateway.worker("echo")["waiting"] == 1)
+            refused = chat(gateway, "too much")
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) >= 1
         assert error_of(refused)["code"] == "queue_full"
@@ -54,21 +58,22 @@ def test_waiting_too_long_is_503(start: Start) -> None:
     gateway = start(card("limits: {max_concurrent: 1, queue_timeout: 1s}"))
     chat(gateway, "load first")
     with in_background() as pool:
-        running = pool.submit(chat, gateway, "a b c d [[slow=1]]")
-        eventually(lambda: gateway.worker("echo")["running"] == 1)
-        refused = chat(gateway, "never")
+        with held(gateway.worker("echo")["pid"]):
+            running = pool.submit(chat, gateway, "a b c d")
+            eventually(lambda: gateway.worker("echo")["running"] == 1)
+            refused = chat(gateway, "never")
         assert refused.status_code == 503
         assert error_of(refused)["code"] == "queue_timeout"
         assert answer_of(running.result()) == "a b c d"
 
 
 def test_idle_worker_is_unloaded_after_keep_alive_and_comes_back(start: Start) -> None:
-    gateway = start(card("keep_alive: 1s"))
+    gateway = start(card("keep_alive: 3s"))
     chat(gateway, "hi")
-    pid = gateway.worker("echo")["pid"]
-    assert 0 < gateway.worker("echo")["expires_in"] <= 1
+    worker = gateway.worker("echo")
+    assert 0 < worker["expires_in"] <= 3
     eventually(lambda: gateway.workers() == [])
-    assert not is_alive(pid)
+    assert not is_alive(worker["pid"])
     assert answer_of(chat(gateway, "again")) == "again"
 
 
@@ -132,13 +137,17 @@ def test_failed_load_is_tried_again_after_the_cooldown(start: Start) -> None:
 
 def test_changed_card_takes_effect_without_breaking_a_running_call(start: Start) -> None:
     gateway = start()
-    with streaming(gateway, "a b c d e [[slow=1]]") as payloads:
-        head = next(payloads)
-        old = gateway.worker("echo")["pid"]
-        gateway.add_card("echo", ECHO + "defaults: {max_tokens: 1}\n")
-        eventually(lambda: answer_of(chat(gateway, "x y z")) == "x")
-        assert is_alive(old)
-        assert stream_text([head, *payloads]) == "a b c d e"
+    chat(gateway, "load first")
+    old = gateway.worker("echo")["pid"]
+    with in_background() as pool:
+        with held(old):
+            running = pool.submit(chat, gateway, "a b c d e")
+            eventually(lambda: gateway.worker("echo")["running"] == 1)
+            gateway.add_card("echo", ECHO + "aliases: [newer]\ndefaults: {max_tokens: 1}\n")
+            eventually(lambda: gateway.http.get("/v1/models/newer").status_code == 200)
+            assert answer_of(chat(gateway, "x y z")) == "x"
+            assert is_alive(old)
+        assert answer_of(running.result(DEADLINE)) == "a b c d e"
     eventually(lambda: not is_alive(old))
 
 
@@ -146,7 +155,7 @@ def test_added_broken_and_removed_cards_take_effect(start: Start) -> None:
     gateway = start()
     path = gateway.add_card("second", "name: second\nbackend: echo\n")
     eventually(lambda: chat(gateway, "hi", model="second").status_code == 200)
-    path.write_text("name: second\nbackend: echo\nkeepalive: 5m\n")
+    gateway.add_card("second", "name: second\nbackend: echo\nkeepalive: 5m\n")
     (broken,) = eventually(lambda: gateway.http.get("/v1/models?view=admin").json()["errors"])
     assert (broken["path"], broken["line"]) == (str(path), 3)
     assert "keep_alive" in broken["message"]
@@ -231,20 +240,11 @@ def test_sigterm_ends_answers_that_take_too_long_with_an_error(start: Start) -> 
 
 def test_caller_that_leaves_while_the_model_loads_is_forgotten(start: Start) -> None:
     gateway = start(card("options: {load_delay: 2}"))
-    with in_background() as pool:
-        call = pool.submit(impatient, gateway)
-        assert isinstance(call.exception(), Exception)
+    with asking(gateway, "/v1/chat/completions", chat_body("hi")):
+        eventually(lambda: gateway.worker("echo").get("waiting") == 1)
     eventually(lambda: gateway.worker("echo")["waiting"] == 0)
     eventually(lambda: gateway.worker("echo")["state"] == "ready")
     assert gateway.worker("echo")["running"] == 0
-
-
-def impatient(gateway: RunningGateway) -> None:
-    gateway.http.post(
-        "/v1/chat/completions",
-        json={"model": "echo", "messages": [{"role": "user", "content": "hi"}]},
-        timeout=0.5,
-    )
 
 
 def test_fallback_answers_until_the_files_are_there(start: Start, tmp_path: Path) -> None:

@@ -74,4 +74,4 @@ def test_a_picture_of_a_killed_engine_is_still_there(start: Start) -> None:
     gateway = start()
     url = CALLS["starter-image"](gateway).json()["data"][0]["url"]
     os.kill(gateway.worker("starter-image")["pid"], signal.SIGKILL)
-    assert base64.b64encode(httpx2.get(url).content[:8]) == b"iVBORw0KGgo="
+    assert base64.b64encode(httpx2.get(url, timeout=_TIMEOUT).content[:8]) == b"iVBORw0KGgo="

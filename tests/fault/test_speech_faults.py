@@ -13,12 +13,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.fault.calls import error_of
+from tests.fault.calls import asking, error_of
 from tests.fault.conftest import Start
 from tests.gateways import DEADLINE, RunningGateway, eventually, is_alive
 from tests.hearing import hear
 
-ENDLESS = "[[slow=0.05]] [[words=2000]] word"
+ENDLESS = "[[slow=0.05]] [[words=20000]] word"
 FORMATS = ["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
 
@@ -81,7 +81,7 @@ def test_failure_in_the_middle_ends_events_with_an_error_frame(start: Start) -> 
 
 def test_crash_in_the_middle_breaks_the_file_and_the_next_call_works(start: Start) -> None:
     gateway = start()
-    with saying(gateway, "a b c d e f [[slow=0.2]]") as response:
+    with saying(gateway, "a b c d e f [[slow=60]]") as response:
         chunks = response.iter_raw()
         next(chunks)
         pid = gateway.worker("echo")["pid"]
@@ -111,14 +111,13 @@ def test_caller_who_leaves_ends_the_speech(start: Start) -> None:
     for fields in ({}, {"stream_format": "sse"}):
         with saying(gateway, ENDLESS, **fields) as response:
             next(response.iter_raw())
-    eventually(lambda: gateway.worker_metric("echo", "cancelled_total") == 2, 5)
-    body = speech_body(ENDLESS, response_format="wav")
-    with pytest.raises(httpx2.ReadTimeout):
-        httpx2.post(f"{gateway.url}/v1/audio/speech", json=body, timeout=0.3)
-    eventually(lambda: gateway.worker_metric("echo", "cancelled_total") == 3, 5)
+    eventually(lambda: gateway.worker_metric("echo", "cancelled_total") == 2)
+    with asking(gateway, "/v1/audio/speech", speech_body(ENDLESS, response_format="wav")):
+        eventually(lambda: gateway.worker_metric("echo", "sequences_running") == 1)
+    eventually(lambda: gateway.worker_metric("echo", "cancelled_total") == 3)
     assert gateway.worker_metric("echo", "sequences_running") == 0
-    assert gateway.worker_metric("echo", "spoken_words_total") < 1000
-    eventually(lambda: gateway.worker("echo")["running"] == 0, 5)
+    assert gateway.worker_metric("echo", "spoken_words_total") < 20_000
+    eventually(lambda: gateway.worker("echo")["running"] == 0)
 
 
 def test_slow_reader_makes_the_speaker_wait(start: Start) -> None:
@@ -136,6 +135,6 @@ def test_slow_reader_makes_the_speaker_wait(start: Start) -> None:
         eventually(lambda: gateway.worker_metric("echo", "sequences_running") == 1)
         assert hear(say(gateway, "somebody else").content).seconds > 0.3
         assert gateway.worker_metric("echo", "sequences_running") == 1
-    eventually(lambda: gateway.worker_metric("echo", "sequences_running") == 0, 10)
+    eventually(lambda: gateway.worker_metric("echo", "sequences_running") == 0)
     assert gateway.worker_metric("echo", "cancelled_total") == 1
     assert gateway.worker_metric("echo", "spoken_words_total") < 4000

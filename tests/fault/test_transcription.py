@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import httpx2
+import numpy as np
 import pytest
 
 from tests.fault.calls import error_of, in_background
@@ -65,11 +66,12 @@ def test_crash_in_mid_stream_ends_with_an_error_frame(start: Start) -> None:
 
 def test_kill_of_the_real_engine_in_the_middle_is_a_502(start: Start) -> None:
     gateway = start(card(MODEL, batched="off"))
-    audio = as_wav(say("hello"))
+    said = say("hello")
+    audio, endless = as_wav(said), as_wav(np.tile(said, 1000))
     assert transcribe(gateway, audio, model="hears").status_code == 200
     pid = gateway.worker("hears")["pid"]
     with in_background() as calls:
-        long = calls.submit(transcribe, gateway, audio[:44] + audio[44:] * 300, model="hears")
+        long = calls.submit(transcribe, gateway, endless, model="hears")
         eventually(lambda: gateway.worker_metric("hears", "sequences_running") == 1)
         os.kill(pid, signal.SIGKILL)
         assert error_of(long.result(DEADLINE))["code"] == "worker_crashed"

@@ -41,7 +41,7 @@ def test_crash_during_load_is_noticed_at_once(start: Start) -> None:
     began = time.monotonic()
     error = error_of(chat(gateway, "hi"))
     assert "SIGKILL" in error["message"]
-    assert time.monotonic() - began < 10  # far from the deadline of 30 s for the load
+    assert time.monotonic() - began < 20  # far from the deadline of 30 s for the load
 
 
 def test_failure_before_the_first_byte_keeps_its_status_for_streams(start: Start) -> None:
@@ -84,12 +84,12 @@ def test_delay_and_slow_words_take_their_time_and_are_not_held_back(start: Start
     gateway = start()
     chat(gateway, "load first")
     began = time.monotonic()
-    with streaming(gateway, "a b c d e [[delay=0.2]] [[slow=0.4]]") as payloads:
+    with streaming(gateway, "a b c [[delay=0.2]] [[slow=1.5]]") as payloads:
         head = [next(payloads), next(payloads)]
         assert stream_text(head) == "a"
         assert gateway.worker_metric("echo", "sequences_running") == 1
-        assert stream_text([*head, *payloads]) == "a b c d e"
-    assert time.monotonic() - began >= 0.2 + 4 * 0.4
+        assert stream_text([*head, *payloads]) == "a b c"
+    assert time.monotonic() - began >= 0.2 + 2 * 1.5
 
 
 def test_huge_output_arrives_whole(start: Start) -> None:
@@ -111,8 +111,8 @@ def test_unknown_trigger_is_refused_with_the_nearest(start: Start) -> None:
 def test_kill_of_the_worker_gives_all_running_calls_a_typed_end(start: Start) -> None:
     gateway = start()
     with (
-        streaming(gateway, "a b c d e f [[slow=0.5]]") as first,
-        streaming(gateway, "g h i j k l [[slow=0.5]]") as second,
+        streaming(gateway, "a b c d e f [[slow=60]]") as first,
+        streaming(gateway, "g h i j k l [[slow=60]]") as second,
     ):
         next(first)
         next(second)

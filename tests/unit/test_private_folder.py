@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -44,14 +45,14 @@ def test_cleaners_of_the_temp_folder_see_a_lock(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("closed", [False, True])
 def test_locks_are_given_back(tmp_path: Path, closed: bool) -> None:
-    before = len(os.listdir("/proc/self/fd"))
     private = PrivateFolder(tmp_path, "kind")
     for _ in range(3):
         shutil.rmtree(private.path)
         if closed:
             private.close()
     private.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    opened = (Path(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd"))
+    assert [one for one in opened if os.path.realpath(one).startswith(str(tmp_path))] == []
 
 
 def test_a_folder_in_use_is_not_swept_and_a_dead_one_is(tmp_path: Path) -> None:
@@ -65,3 +66,19 @@ def test_a_folder_in_use_is_not_swept_and_a_dead_one_is(tmp_path: Path) -> None:
     PrivateFolder(tmp_path, "kind")
     assert set(tmp_path.iterdir()) == {folder, foreign}
     private.close()
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_without_locks_a_folder_is_made_and_nobody_elses_is_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    private = PrivateFolder(tmp_path, "kind")
+    folder = private.path
+    PrivateFolder(tmp_path, "kind")
+    assert list(tmp_path.iterdir()) == [folder]
+    private.close()
+    assert list(tmp_path.iterdir()) == []

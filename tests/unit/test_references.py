@@ -14,9 +14,13 @@ from localai.references import (
     PackageReference,
     UrlReference,
     check_relative_path,
+    is_reference,
+    is_remote,
+    local_path,
     parse_reference,
+    scheme_of,
 )
-from localai.store.gguf_files import choose_model, choose_projector, quant_of, shards_of
+from localai.store.gguf_files import choose_model, choose_projector, quant_of, shards_there
 from localai.store.naming import suggested_name
 from localai.store.shortnames import load_shortnames
 
@@ -187,7 +191,7 @@ def test_a_projector_in_f16_comes_before_a_larger_or_coarser_one() -> None:
 def test_a_split_file_that_lacks_a_part_is_named() -> None:
     first = "a-00001-of-00003.gguf"
     with pytest.raises(Exception, match="lacks its part a-00002-of-00003"):
-        shards_of(first, [first, "a-00003-of-00003.gguf"])
+        shards_there(first, [first, "a-00003-of-00003.gguf"])
 
 
 @pytest.mark.parametrize(
@@ -197,6 +201,7 @@ def test_a_split_file_that_lacks_a_part_is_named() -> None:
         ("hf://unsloth/Qwen3-4B-GGUF:Q8_0", "qwen3-4b:q8_0"),
         ("hf://o/r/sub/Some Model-Q4.gguf", "some-model-q4"),
         ("hf://o/r/big-00001-of-00002.gguf", "big"),
+        ("https://h.io/a/All.tar.gz", "all"),
         ("ollama://llama3.2", "llama3.2"),
         ("ollama://llama3.2:1b", "llama3.2:1b"),
         ("oci://docker.io/ai/smollm2:360M", "smollm2:360m"),
@@ -205,6 +210,55 @@ def test_a_split_file_that_lacks_a_part_is_named() -> None:
 )
 def test_names_that_are_suggested(text: str, name: str) -> None:
     assert suggested_name(parse_reference(text)) == name
+
+
+# --- what a text is by its form ---
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "remote", "reference"),
+    [
+        ("hf://org/repo", "hf", True, True),
+        ("hf:org/repo", "hf", True, True),
+        ("GitHub:org/repo/a.yaml", "github", True, True),
+        ("HTTPS://host/m.gguf", "https", True, True),
+        ("file:///m.gguf", "file", False, True),
+        ("file:m.gguf", "file", False, True),
+        ("package://module/m", "package", False, True),
+        ("hf.co/org/repo", "", False, True),
+        ("ollama.com/tiny", "", False, True),
+        ("hf.co", "", False, False),
+        ("org/repo", "", False, False),
+        ("llama3.2:1b", "", False, False),
+        ("mmproj:/etc/passwd", "", False, False),
+        ("./hf:a", "", False, False),
+        ("", "", False, False),
+    ],
+)
+def test_a_text_tells_by_its_form_where_it_leads(
+    text: str, scheme: str, remote: bool, reference: bool
+) -> None:
+    assert (scheme_of(text), is_remote(text), is_reference(text)) == (scheme, remote, reference)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("a b/m%20.gguf", "a b/m%20.gguf"),
+        ("~/m.gguf", "/home/me/m.gguf"),
+        ("file:///a%20b/m.gguf", "/a b/m.gguf"),
+        ("file:///a#b?c.gguf", "/a#b?c.gguf"),
+        ("FILE://localhost/m.gguf", "/m.gguf"),
+        ("file:m.gguf", "m.gguf"),
+        ("hf://org/repo", None),
+        ("package://module/m", None),
+    ],
+)
+def test_a_path_is_what_a_text_is_or_names(
+    text: str, path: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert local_path(text) == (None if path is None else Path(path))
 
 
 # --- short names ---

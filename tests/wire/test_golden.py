@@ -147,7 +147,7 @@ def test_a_stream_says_what_the_whole_answer_says(gateway: RunningGateway) -> No
 
 
 def test_each_frame_is_sent_when_it_is_made(gateway: RunningGateway) -> None:
-    answer = chat(gateway, "[[slow=0.5]] one two three", stream=True)
+    answer = chat(gateway, "[[slow=1]] one two three", stream=True)
     with_text = [chunk for chunk in answer.chunks if b'"content":" ' in chunk]
     assert len(with_text) == 2
     assert all(chunk.endswith(b"\n\n") for chunk in answer.chunks)

@@ -149,14 +149,46 @@ def test_head_is_get_without_the_body(gateway: RunningGateway, path: str) -> Non
     assert head.headers["content-type"] == get.headers["content-type"]
 
 
-def test_health(gateway: RunningGateway) -> None:
-    assert ask(gateway, "GET", "/health").json() == {"status": "ok"}
+@pytest.mark.parametrize("path", ["/health", "/healthz"])
+def test_health(gateway: RunningGateway, path: str) -> None:
+    assert ask(gateway, "GET", path).json() == {"status": "ok"}
 
 
-def test_readiness_counts_the_models(gateway: RunningGateway) -> None:
-    answer = ask(gateway, "GET", "/ready")
+@pytest.mark.parametrize("path", ["/ready", "/readyz"])
+def test_readiness_counts_the_models(gateway: RunningGateway, path: str) -> None:
+    answer = ask(gateway, "GET", path)
     listed = ask(gateway, "GET", "/v1/models").json()["data"]
     assert (answer.status, answer.json()) == (200, {"status": "ready", "models": len(listed)})
+
+
+def test_galleries_are_listed(gateway: RunningGateway) -> None:
+    (builtin,) = ask(gateway, "GET", "/models/galleries").json()
+    assert builtin["name"] == "localai"
+    assert builtin["url"].endswith("model-gallery/index.yaml")
+
+
+@pytest.mark.parametrize(
+    ("path", "instead"),
+    [
+        ("/models/import", "localai card import"),
+        ("/models/import-uri", "POST /models/apply"),
+        ("/models/reload", "by themselves"),
+        ("/models/edit/echo", "view=admin"),
+    ],
+)
+def test_a_route_of_localai_that_is_not_served_says_what_to_do(
+    gateway: RunningGateway, path: str, instead: str
+) -> None:
+    answer = ask(gateway, "POST", path)
+    assert (answer.status, answer.error()["code"]) == (404, "unknown_url")
+    assert instead in answer.error()["message"]
+
+
+def test_a_filter_is_on_or_off(gateway: RunningGateway) -> None:
+    answer = ask(gateway, "GET", "/models/available?fits=maybe")
+    assert (answer.status, answer.error()["param"]) == (400, "fits")
+    listed = [ask(gateway, "GET", f"/models/available?fits={on}").json() for on in ("false", "1")]
+    assert len(listed[0]) >= len(listed[1])
 
 
 def test_version(gateway: RunningGateway) -> None:

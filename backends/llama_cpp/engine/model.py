@@ -68,6 +68,8 @@ def load_model(path: Path, options: Options) -> Model:
     Raises LoadFailed with llama.cpp's own words when it refuses the file.
     """
     _check_file(path)
+    # Where there is one library for each level of processor, this loads the best of them.
+    llama_cpp.llama_backend_init()
     parameters = _model_parameters(options)
     with collected_errors() as errors:
         handle = llama_cpp.llama_model_load_from_file(bytes(path), parameters)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from localai.api.gateway import Gateway
 from localai.cards.resolved import ResolvedCard
-from localai.gallery.orders import model_of
 from localai.store.errors import CannotWrite
 
 _log = logging.getLogger(__name__)
@@ -82,7 +81,7 @@ def _not_deleted(card: ResolvedCard, error: OSError) -> CannotWrite:
 
 def _end_jobs(gateway: Gateway, card: ResolvedCard) -> None:
     """Cancel what brings the model; one whose server is slow to answer ends a little later."""
-    found = (job for job in gateway.jobs.list() if model_of(job.order) == card.name)
+    found = (job for job in gateway.jobs.list() if job.order.model == card.name)
     cancelled = [gateway.jobs.cancel(job.id) for job in found if job.can_be_cancelled]
     until = time.monotonic() + _PATIENCE
     for job in cancelled:

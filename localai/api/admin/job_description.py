@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from localai.gallery.amounts import shown_bytes
-from localai.gallery.concealing import all_concealed, concealed
+from localai.amounts import shown_bytes
+from localai.concealing import all_concealed, concealed
 from localai.gallery.job import Job
-from localai.gallery.orders import model_of
+from localai.gallery.order import InstallOrder, Order, as_json
 
 _WHY = "others are fetched first, and what callers ask for before what the profile has"
 
@@ -18,9 +18,10 @@ def describe_job(job: Job) -> dict[str, Any]:
     left = None if total is None or job.speed <= 0 else (total - job.done) / job.speed
     return {
         "id": job.id,
-        "order": all_concealed(dict(job.order)),
-        "state": job.state,
-        "phase": job.phase,
+        "order": all_concealed(as_json(job.order)),
+        # To callers a job that is being cancelled runs until it has ended.
+        "state": "running" if job.state == "cancelling" else job.state,
+        "phase": job.phase if job.state == "running" else job.state,
         "progress": 100.0 if job.state == "done" else _percent(job.done, total),
         "current_bytes": job.done,
         "total_bytes": total,
@@ -43,12 +44,16 @@ def _for_localai(job: Job) -> dict[str, Any]:
     return {
         "processed": not job.is_open,
         "message": _message(job),
-        "deletion": job.order.get("kind") == "delete",
+        "deletion": job.order.kind == "delete",
         "file_name": job.file,
         "file_size": "" if total is None else shown_bytes(total),
         "downloaded_size": shown_bytes(done) if job.file else "",
-        "gallery_element_name": concealed(str(job.order.get("entry") or model_of(job.order))),
+        "gallery_element_name": concealed(_element(job.order)),
     }
+
+
+def _element(order: Order) -> str:
+    return order.entry if isinstance(order, InstallOrder) else order.model
 
 
 def _message(job: Job) -> str:
@@ -57,17 +62,15 @@ def _message(job: Job) -> str:
         return "completed"
     if job.state == "failed":
         return f"error: {job.error}"
-    if job.state == "running" and job.file:
+    if job.state == "waiting":
+        return f"waiting: {_WHY}"
+    if job.state == "cancelled":
+        return "cancelled"
+    if job.file:
         done, total = job.files[job.file]
         whole = "unknown" if total is None else shown_bytes(total)
         return f"processing file: {job.file}. Total: {whole}. Current: {shown_bytes(done)}"
-    if job.state == "waiting":
-        return f"waiting: {_WHY}"
-    return job.state if job.state != "running" else _processing(job)
-
-
-def _processing(job: Job) -> str:
-    return f"processing model: {concealed(model_of(job.order))}"
+    return f"processing model: {concealed(job.order.model)}"
 
 
 def _percent(done: int, total: int | None) -> float:

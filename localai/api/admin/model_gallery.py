@@ -1,4 +1,4 @@
-"""`GET /models/available`, `POST /models/apply`, `POST /models/delete/{name}`: models by name.
+"""`/models/available`, `/galleries`, `/apply` and `/delete/{name}`: models of galleries, by name.
 
 Bodies and answers are those of LocalAI, with more fields beside.
 """
@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,19 +19,19 @@ from localai.api.admin.job_stream import stream_job
 from localai.api.gateway import Gateway, gateway_of
 from localai.api.own_address import own_address
 from localai.api.schemas import request_body
+from localai.concealing import all_concealed, concealed
 from localai.errors import InvalidRequest
 from localai.gallery.apply import ApplyRequest, order_for
-from localai.gallery.concealing import all_concealed
-from localai.gallery.entry import Entry
 from localai.gallery.job import Job
 from localai.gallery.memory import free_memory
-from localai.gallery.orders import delete_order
-from localai.gallery.search import Found, search
+from localai.gallery.order import DeleteOrder
+from localai.gallery.search import Found, describe, search
 from localai.protocol.asgi import json_response, parse_request, read_json_object
 from localai.protocol.capabilities import Capability
 
 _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/models", tags=["admin"])
+_FLAGS = {"1": True, "true": True, "0": False, "false": False, "": False}
 
 
 @router.get("/available", response_class=Response)
@@ -40,10 +41,17 @@ async def list_available(request: Request) -> Response:
     gateway = gateway_of(request)
     found = await asyncio.to_thread(
         _search, gateway, query.get("term", ""), _capability(query.get("capability")),
-        query.get("fits", "0") not in {"0", "false"},
+        _flag(query, "fits"),
     )  # fmt: skip
     here = {card.name for card in gateway.catalog.cards()}
-    return json_response([_describe(one, one.model.name in here) for one in found])
+    return json_response([_described(one, one.model.name in here) for one in found])
+
+
+@router.get("/galleries", response_class=Response)
+async def list_galleries(request: Request) -> Response:
+    """List the galleries, the built-in one first, each with where it comes from."""
+    known = await asyncio.to_thread(gateway_of(request).orders.galleries.known)
+    return json_response([{"name": one.name, "url": concealed(one.source)} for one in known])
 
 
 @router.post("/apply", response_class=Response, openapi_extra=request_body(ApplyRequest))
@@ -70,7 +78,7 @@ async def delete_model(request: Request, name: str) -> Response:
             param="name",
         )
     freed = await delete(gateway, card)
-    job = gateway.jobs.record(delete_order(card))
+    job = gateway.jobs.record(DeleteOrder(card.name))
     deleted = {"name": card.name, "deleted": True, "freed_bytes": freed}
     return json_response(_reference(request, job) | deleted)
 
@@ -82,12 +90,19 @@ def _reference(request: Request, job: Job) -> dict[str, Any]:
 
 
 def _search(gateway: Gateway, words: str, capability: Capability | None, fits: bool) -> list[Found]:
-    indexes = gateway.orders.galleries().readable()
+    indexes = gateway.orders.galleries.readable()
     problems = {problem for index in indexes for problem in index.problems}
     for problem in problems - gateway.told_of_galleries:
         _log.warning("a gallery is not all right: %s", problem)
     gateway.told_of_galleries.update(problems)
     return search(indexes, words, free=free_memory(), capability=capability, fits_only=fits)
+
+
+def _flag(query: QueryParams, name: str) -> bool:
+    text = query.get(name, "0")
+    if text not in _FLAGS:
+        raise InvalidRequest(f"'{name}' is 1 or 0, not '{text}'.", param=name)
+    return _FLAGS[text]
 
 
 def _capability(text: str | None) -> Capability | None:
@@ -102,22 +117,8 @@ def _capability(text: str | None) -> Capability | None:
         ) from None
 
 
-def _describe(found: Found, installed: bool) -> dict[str, Any]:
-    model = found.model
-    described: dict[str, Any] = {
-        "name": model.name,
-        "gallery": {"name": found.gallery},
-        "description": model.description,
-        "license": model.licence,
-        "tags": list(model.tags),
-        "capabilities": [capability.value for capability in model.capabilities],
-        "installed": installed,
-        "installable": isinstance(model, Entry),
-        "fits": found.fit.fits,
-        "fit": found.fit.reason,
-    }
-    if isinstance(model, Entry):
-        described |= {"backend": model.backend, "size": model.download_size}
-        described |= {"notes": list(model.notes), "variants": list(model.variants)}
-        described["files"] = all_concealed([file.model_dump(mode="json") for file in model.files])
+def _described(found: Found, installed: bool) -> dict[str, Any]:
+    described = describe(found) | {"gallery": {"name": found.gallery}, "installed": installed}
+    if "files" in described:
+        described["files"] = all_concealed(described["files"])
     return described

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from localai.amounts import shown_bytes
 from localai.cards.resolved import ResolvedCard
 from localai.errors import LocalAIError, ModelNotHere
 from localai.gallery.job import Job
@@ -61,7 +62,7 @@ def _state(job: Job) -> str:
     if job.error is not None:
         return f"fetching it failed: {job.error.rstrip('.')}"
     if job.total:
-        return f"{100 * job.done / job.total:.0f} % of {job.total / 1e9:.1f} GB are"
+        return f"{100 * job.done / job.total:.0f} % of {shown_bytes(job.total)} are"
     return "it is being fetched"
 
 

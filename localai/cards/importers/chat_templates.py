@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localai.cards.importers.jinja_text import quoted
-from localai.cards.importers.localai_backends import is_reference
+from localai.references import is_reference
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from pathlib import Path
 from localai.cards.importers.described import Described, not_run
 from localai.cards.importers.first_bytes import GGUF_MAGIC
 from localai.cards.importers.folders import describe_folder
-from localai.cards.importers.gguf import shards_of
 from localai.cards.importers.gguf_models import describe_gguf
 from localai.cards.importers.imported import CannotImport
 from localai.cards.importers.single_files import describe_single_file
+from localai.cards.shards import shards_of
+from localai.file_kinds import is_gguf
 
 _MOST_FILES = 10_000
 
@@ -33,13 +34,13 @@ def describe_file(path: Path, trust: bool = False) -> Described:
 
 def _is_gguf(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(4) == GGUF_MAGIC or path.suffix.lower() == ".gguf"
+        return file.read(4) == GGUF_MAGIC or is_gguf(path.name)
 
 
 def _from_files_in(folder: Path) -> Described:
     """Describe the one model file of a folder that says nothing itself."""
     files = [file for file, _ in zip(sorted(folder.iterdir()), range(_MOST_FILES), strict=False)]
-    ggufs = [file for file in files if file.suffix.lower() == ".gguf" and _is_first(file)]
+    ggufs = [file for file in files if is_gguf(file.name) and _is_first(file)]
     others = [file for file in files if file.suffix.lower() in (".onnx", ".safetensors")]
     found = ggufs or others
     if not found:
@@ -53,4 +54,4 @@ def _from_files_in(folder: Path) -> Described:
 
 def _is_first(path: Path) -> bool:
     """Tell whether a file is a model's first, and no projector."""
-    return "mmproj" not in path.name.lower() and shards_of(path)[0] == path
+    return "mmproj" not in path.name.lower() and shards_of(path.name)[0] == path.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
@@ -10,8 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from localai.cards.checking import valid_card
 from localai.cards.importers.imported import Imported
-from localai.cards.importers.localai_keys import shown
+from localai.cards.importers.notes import Note, left_out, shown
 from localai.cards.options import CONTEXT_OPTION, resolve_options
 from localai.cards.resolved import Backends
 from localai.cards.schema import LONGEST_NAME, Card
@@ -35,7 +35,7 @@ class Draft:
 
     def __init__(self, backend: str, manifest: Manifest) -> None:
         self.backend, self.manifest = backend, manifest
-        self.notes: list[str] = []
+        self._notes: list[Note] = []
         self._card: dict[str, Any] = {"backend": backend}
         self._said: dict[tuple[str, str], str] = {}
 
@@ -43,8 +43,20 @@ class Draft:
         """Take the model's name, as near as a card's name can be."""
         written = fits_name(name)
         if written != name:
-            self.notes.append(f"The name '{name}' is written '{written}', as names are here.")
+            self.note(f"The name '{name}' is written '{written}', as names are here.")
         self._card["name"] = written
+
+    def note(self, *notes: str | Note) -> None:
+        """Take sentences; as texts alone they tell of nothing that is lost."""
+        self._notes += (one if isinstance(one, Note) else Note(one) for one in notes)
+
+    def lose(self, text: str, *keys: str) -> None:
+        """Take a sentence that says what of `keys` has no place in the card."""
+        self.note(Note(text, keys, is_lost=True))
+
+    def leave_out(self, said: str, reason: str, value: Any = None) -> None:
+        """Say that nothing was made of what stands at `said`, and why."""
+        self.note(left_out(said, reason, value))
 
     def put(self, key: str, value: Any) -> None:
         """Take a whole part of the card."""
@@ -69,9 +81,7 @@ class Draft:
     def limit(self, limit: str, value: Any, said: str) -> None:
         """Take a limit."""
         if limit == "context" and CONTEXT_OPTION not in self.manifest.options:
-            self.notes.append(
-                f"`{said}` is left out: the backend {self.backend} has no context to limit."
-            )
+            self.leave_out(said, f"the backend {self.backend} has no context to limit")
             return
         self._fit("limits", limit, value, said)
 
@@ -85,7 +95,7 @@ class Draft:
         if embeds or "context" not in limits or "max_concurrent" in limits:
             return
         limits["max_concurrent"] = conversations(limits["context"])
-        self.notes.append(
+        self.note(
             f"`limits.max_concurrent` is {limits['max_concurrent']}, to keep near the memory that "
             "the context takes elsewhere: here each conversation has one of its own. Raise it if "
             "there is memory for more."
@@ -95,20 +105,21 @@ class Draft:
         """Take an option of the backend, turned into its type."""
         spec = self.manifest.options.get(option)
         if spec is None:
-            self.notes.append(f"`{said}` is left out: {self.backend} has no such option.")
+            self.leave_out(said, f"{self.backend} has no such option")
             return
         value = as_type(value, spec)
         if spec.needs_trust:
             if value:
-                self.notes.append(
-                    f"`{said}` is left out: it lets the model run programs of its own. If you "
-                    f"trust it, write `trust: true` into the card, and `options.{option}: true`."
+                self.leave_out(
+                    said,
+                    "it lets the model run programs of its own. If you trust it, write "
+                    f"`trust: true` into the card, and `options.{option}: true`",
                 )
             return
         card = Card(name="a", backend="a", options={option: value})
         _, complaints = resolve_options(card, self.manifest)
         if complaints:
-            self.notes.append(f"`{said}` is left out: {complaints[0].message}.")
+            self.leave_out(said, complaints[0].message)
             return
         self._take("options", option, value, said)
 
@@ -122,21 +133,22 @@ class Draft:
     def finish(self, reason: str) -> Imported:
         """Return the card with its keys in their usual order."""
         card = {key: self._card[key] for key in _ORDER if self._card.get(key) not in (None, "")}
-        return Imported(card, tuple(dict.fromkeys(self.notes)), reason)
+        notes = dict.fromkeys(self._notes)
+        lost = tuple(note for note in notes if note.is_lost)
+        return Imported(card, tuple(dict.fromkeys(map(str, notes))), reason, lost)
 
     def _fit(self, part: str, key: str, value: Any, said: str) -> None:
         """Take a value as it is or, where only that passes, as the number that it spells."""
         meant = next((one for one in _meanings(value) if not _refusal({part: {key: one}})), None)
         if meant is None:
-            reason = _refusal({part: {key: value}})
-            self.notes.append(f"`{said}` is left out: {reason}.")
+            self.leave_out(said, _refusal({part: {key: value}}))
             return
         self._take(part, key, meant, said)
 
     def _take(self, part: str, key: str, value: Any, said: str) -> None:
         taken, place = self._part(part), (part, key)
         if key in taken and taken[key] != value:
-            self.notes.append(
+            self.note(
                 f"`{said}` ({shown(value)}) takes the place of `{self._said[place]}` "
                 f"({shown(taken[key])})."
             )
@@ -151,7 +163,7 @@ class Draft:
         texts: list[str] = []
         for one in value if isinstance(value, list) else [value]:
             if one is None or one == "" or isinstance(one, dict | list):
-                self.notes.append(f"`{said}` loses its entry {shown(one) or 'without text'!r}.")
+                self.note(f"`{said}` loses its entry {shown(one) or 'without text'!r}.")
             else:
                 texts.append(str(one).lower() if isinstance(one, bool) else str(one))
         return list(dict.fromkeys(texts))
@@ -159,9 +171,10 @@ class Draft:
     def _few_stops(self, stops: list[str], said: str) -> list[str]:
         if len(stops) > _MOST_STOPS:
             lost = ", ".join(repr(one) for one in stops[_MOST_STOPS:])
-            self.notes.append(
+            self.lose(
                 f"`{said}` keeps its first {_MOST_STOPS} texts, as calls may have no more; left "
-                f"out: {lost}."
+                f"out: {lost}.",
+                said,
             )
             return stops[:_MOST_STOPS]
         return stops
@@ -237,8 +250,7 @@ def _meanings(value: Any) -> Iterator[Any]:
 def _refusal(part: dict[str, Any]) -> str:
     card = {"name": "a", "backend": "a", **part}
     try:
-        # Strictly, as a card's file is read.
-        Card.model_validate_json(json.dumps(card), strict=True)
+        valid_card(card)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         return first["msg"].removeprefix("Value error, ").removeprefix("Input ")

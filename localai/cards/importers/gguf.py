@@ -7,7 +7,6 @@ Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -71,7 +70,6 @@ class GgufHeader:
     version: int
     metadata: Mapping[str, Value]
     """Texts and numbers; lists are left out, and so are texts above LONGEST_TEXT."""
-    tensor_count: int
     byte_order: Literal["little", "big"] = "little"
     """In which order the file keeps the bytes of a number."""
 
@@ -179,7 +177,7 @@ class _Reader:
                 metadata[key] = value
         self._check_tensors(tensors, metadata)
         order: Literal["little", "big"] = "little" if self._order == "<" else "big"
-        return GgufHeader(self._path, version, metadata, tensors, order)
+        return GgufHeader(self._path, version, metadata, order)
 
     def _check_magic(self) -> None:
         head = self._file.read(HEAD)
@@ -297,18 +295,3 @@ class _Reader:
 
     def _broken(self, message: str) -> CannotImport:
         return CannotImport(message, path=str(self._path))
-
-
-_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
-
-
-def shards_of(path: Path) -> list[Path]:
-    """Return all files of the model that `path` is one of, in order, whether there or not."""
-    match = _SHARD.fullmatch(path.name)
-    if match is None:
-        return [path]
-    count = min(int(match["count"]), 10_000)
-    names = (
-        f"{match['stem']}-{number:05}-of-{match['count']}.gguf" for number in range(1, count + 1)
-    )
-    return [path.with_name(name) for name in names]

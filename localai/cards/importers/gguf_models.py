@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from localai.cards.importers.described import Described, not_run
-from localai.cards.importers.gguf import GgufHeader, read_gguf_header, shards_of
+from localai.cards.importers.gguf import GgufHeader, read_gguf_header
 from localai.cards.importers.imported import CannotImport
+from localai.cards.shards import shards_of
 from localai.protocol.capabilities import Capability
 
 _EMBEDDING = frozenset(
@@ -73,7 +74,7 @@ def _not_a_whole_model(header: GgufHeader) -> str:
     if header.kind == "adapter":
         return "is an adapter (LoRA) of another model, and llama_cpp takes none: merge both first"
     if header.split_number > 0:
-        first = shards_of(header.path)[0].name
+        first = shards_of(header.path.name)[0]
         return f"is part {header.split_number + 1} of {header.split_count}: give the first, {first}"
     if header.pooling == "rank":
         return "is a reranker, and no backend here ranks"
@@ -90,13 +91,13 @@ def _is_projector(header: GgufHeader) -> bool:
 
 
 def _split_notes(header: GgufHeader) -> Iterator[str]:
-    shards = shards_of(header.path)
+    shards = shards_of(header.path.name)
     if header.split_count > 1 and len(shards) != header.split_count:
         yield (
             f"The model is split into {header.split_count} files, which llama.cpp finds by names "
             "like NAME-00001-of-00003.gguf: rename them back."
         )
-    missing = [shard.name for shard in shards if not shard.exists()]
+    missing = [shard for shard in shards if not header.path.with_name(shard).exists()]
     if missing:
         yield f"{len(missing)} of the model's {len(shards)} files are not here: {missing[0]}, …"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from localai.cards.importers.notes import Note
 from localai.errors import CardError
 
 
@@ -18,7 +19,14 @@ class Imported:
     """Everything that was not mapped or not translated, a sentence each."""
     backend_reason: str
     """Why this backend runs it."""
+    lost: tuple[Note, ...] = ()
+    """Those of the notes that tell what the source asked for and the card has not."""
 
 
 class CannotImport(CardError):
     """No card can be made of a file; the message says why and what to do instead."""
+
+    def __init__(self, message: str, *, path: str, line: int | None = None) -> None:
+        super().__init__(message, path=path, line=line)
+        self.reason = message
+        """The message without the file, for who names another source."""

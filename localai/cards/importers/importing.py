@@ -18,6 +18,8 @@ from localai.cards.importers.modelfile import import_modelfile
 from localai.cards.reading import check_card
 from localai.cards.resolved import Backends, Locate, nowhere
 from localai.cards.schema import ModelName
+from localai.cards.shards import without_number
+from localai.files import place_of
 
 _YAML = frozenset({".yaml", ".yml"})
 _NAME = TypeAdapter(ModelName)
@@ -73,9 +75,12 @@ def import_cards(
 
 
 def _path_of(source: str | Path) -> Path:
-    """Return the absolute path of what is there; raises CannotImport for anything else."""
+    """Return the absolute path of what is there; raises CannotImport for anything else.
+
+    A file that is a link keeps its own name: the store links what another program has.
+    """
     try:
-        path = Path(source).expanduser().resolve()
+        path = place_of(Path(source).expanduser())
         if not path.exists():
             raise CannotImport("does not exist.", path=str(source))
     except (OSError, RuntimeError, ValueError) as error:
@@ -130,14 +135,13 @@ def _import_model(path: Path, backends: Backends, reference: str | None, trust: 
         draft.limit(limit, value, limit)
     if described.capabilities:
         draft.capabilities(described.capabilities)
-    draft.notes += described.notes
+    draft.note(*described.notes)
     return draft.finish(described.reason)
 
 
 def _stem(path: Path) -> str:
     """Return the part of a file's name that names the model."""
-    stem = path.name if path.is_dir() else path.stem
-    return re.sub(r"-\d{5}-of-\d{5}$", "", stem)
+    return path.name if path.is_dir() else Path(without_number(path.name)).stem
 
 
 def _renamed(cards: Sequence[Imported], name: str, path: Path) -> list[Imported]:

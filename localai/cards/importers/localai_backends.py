@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from localai.errors import InvalidReference
+from localai.file_kinds import is_archive, is_model_file
+from localai.references import OciReference, OllamaReference, is_reference, parse_reference
+
 _HARDWARE = re.compile(
     r"^(cpu|cuda\d*|nvidia[\w-]*?|rocm|hipblas|metal[\w]*|vulkan|intel[\w-]*?|sycl\w*)-"
     r"|-(development|avx\d*|fallback|cuda\d*|grpc)$"
@@ -35,16 +39,7 @@ _INSTEAD: dict[str, str] = {
 }
 _SYSTRAN = "hf://Systran/faster-whisper-"
 _WHISPERS = re.compile(r"(tiny|base|small|medium)(\.en)?|large-v[123]")
-_ELSEWHERE = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]+://|(github|file):"
-    r"|((www\.)?huggingface\.co|hf\.co|(www\.|registry\.)?ollama\.com|registry\.ollama\.ai)/.",
-    re.IGNORECASE,
-)
-_REGISTRY = re.compile(
-    r"(ollama|oci|docker)://|((www\.|registry\.)?ollama\.com|registry\.ollama\.ai)/", re.IGNORECASE
-)
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-_FILE = re.compile(r"\.(gguf|bin|onnx|safetensors|ggml|pt|pth|ckpt|tar|gz|zip)$", re.IGNORECASE)
 
 
 def plain_backend(name: str) -> str:
@@ -74,12 +69,7 @@ def guessed_backend(model: str) -> str | None:
     suffix = PurePosixPath(model.partition("@")[0].partition("?")[0]).suffix.lower()
     known = {".gguf": "llama_cpp", ".onnx": "piper", ".safetensors": "diffusers"}
     # Models of registries are GGUF files.
-    return known.get(suffix, "llama_cpp" if _REGISTRY.match(model) else None)
-
-
-def is_reference(text: str) -> bool:
-    """Tell whether a text names something to fetch, by a scheme or a registry's host."""
-    return _ELSEWHERE.match(text) is not None
+    return known.get(suffix, "llama_cpp" if _is_of_a_registry(model) else None)
 
 
 def hub_reference(model: str, backend: str) -> str | None:
@@ -92,6 +82,16 @@ def hub_reference(model: str, backend: str) -> str | None:
         )
     if backend == "sentence_transformers" and re.fullmatch(r"all-[\w-]+", model):
         return f"hf://sentence-transformers/{model}"
-    if _REPOSITORY.fullmatch(model) and not _FILE.search(model):
+    is_file = is_model_file(model) or is_archive(model) or model.lower().endswith((".gz", ".zip"))
+    if _REPOSITORY.fullmatch(model) and not is_file:
         return f"hf://{model}"
     return None
+
+
+def _is_of_a_registry(model: str) -> bool:
+    try:
+        return is_reference(model) and isinstance(
+            parse_reference(model), OllamaReference | OciReference
+        )
+    except InvalidReference:
+        return False

@@ -11,12 +11,14 @@ from localai.cards.importers.describe import describe_file
 from localai.cards.importers.described import Described
 from localai.cards.importers.draft import Draft
 from localai.cards.importers.imported import CannotImport
-from localai.cards.importers.localai_backends import hub_reference, is_reference
-from localai.cards.importers.localai_keys import Keys, listed, shown
+from localai.cards.importers.localai_backends import hub_reference
+from localai.cards.importers.localai_keys import Keys, listed
 from localai.cards.importers.localai_place import UNFETCHABLE, Place
+from localai.cards.importers.notes import shown
+from localai.file_kinds import is_archive
+from localai.references import is_reference
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_ARCHIVE = re.compile(r"\.(tar|tar\.gz|tgz|tar\.xz|tar\.bz2)$", re.IGNORECASE)
 
 
 def take_model(keys: Keys, draft: Draft, model: str, place: Place) -> Described | None:
@@ -41,7 +43,7 @@ def _described(path: Path, draft: Draft) -> Described | None:
     try:
         return describe_file(path)
     except CannotImport as error:
-        draft.notes.append(f"The model's file cannot be used as it is: {error}")
+        draft.note(f"The model's file cannot be used as it is: {error}")
         return None
 
 
@@ -68,8 +70,8 @@ def _not_here(keys: Keys, draft: Draft, model: str, place: Place) -> str:
         return reference
     if reference := hub_reference(model, draft.backend):
         return reference
-    if not any(_ARCHIVE.search(str(file["uri"])) for file in _downloads(keys)):
-        draft.notes.append(f"The model's file '{model}' is not here: put it beside the card.")
+    if not any(is_archive(str(file["uri"])) for file in _downloads(keys)):
+        draft.note(f"The model's file '{model}' is not here: put it beside the card.")
     return model
 
 
@@ -80,11 +82,11 @@ def take_files(keys: Keys, draft: Draft, place: Place) -> None:
     for number, entry in enumerate(entries if isinstance(entries, list) else []):
         said = f"download_files[{number}]"
         if not isinstance(entry, dict) or not entry.get("uri"):
-            draft.notes.append(f"`{said}` ({shown(entry)}) is left out: it names no `uri`.")
+            draft.leave_out(said, "it names no `uri`", entry)
             continue
         files += _file(entry, said, draft, place)
     if entries is not None and not isinstance(entries, list):
-        draft.notes.append(f"`download_files` ({shown(entries)}) is left out: it is no list.")
+        draft.leave_out("download_files", "it is no list", entries)
     draft.put("files", files or None)
 
 
@@ -96,10 +98,11 @@ def _file(
     place.check_inside(path, "file")
     reference, checksum = place.reference(uri), _checksum(entry, said, draft)
     for key in sorted(set(entry) - {"filename", "uri", "sha256"}):
-        draft.notes.append(f"`{said}.{key}` is left out: a card's files have no such key.")
+        draft.leave_out(f"{said}.{key}", "a card's files have no such key")
     if reference is None:
-        draft.notes.append(f"`{said}` ({shown(uri)}) cannot be fetched: {UNFETCHABLE}. Put {path} "
-                           "beside the card.")  # fmt: skip
+        draft.note(
+            f"`{said}` ({shown(uri)}) cannot be fetched: {UNFETCHABLE}. Put {path} beside the card."
+        )
         return
     yield {"path": path, "uri": reference} | checksum
 
@@ -107,7 +110,7 @@ def _file(
 def _checksum(entry: Mapping[str, Any], said: str, draft: Draft) -> dict[str, str]:
     text = str(entry.get("sha256") or "")
     if text and not _SHA256.fullmatch(text):
-        draft.notes.append(f"`{said}.sha256` ({shown(text)}) is left out: it is no sha256.")
+        draft.leave_out(f"{said}.sha256", "it is no sha256", text)
         return {}
     return {"sha256": text.lower()} if text else {}
 
@@ -126,7 +129,7 @@ def put_projector(name: str, said: str, draft: Draft, place: Place) -> None:
     if is_reference(name):
         reference = place.reference(name)
         if reference is None:
-            draft.notes.append(f"`{said}` ({shown(name)}) is left out: {UNFETCHABLE}.")
+            draft.leave_out(said, UNFETCHABLE, name)
             return
         file = name.partition("?")[0].partition("@")[0].rpartition("/")[2]
         draft.put("files", [*(draft.get("files") or ()), {"path": file, "uri": reference}])
@@ -155,7 +158,7 @@ def _adapter(path: str, draft: Draft, place: Place) -> str:
     place.check_inside(path, "adapter")
     here = place.local(path)
     if here is None:
-        draft.notes.append(
+        draft.note(
             f"The adapter '{path}' is not here: put it into the model's folder, from where "
             "`options.lora` counts its paths, or write an absolute one."
         )
@@ -168,7 +171,5 @@ def _scale(scale: Any, draft: Draft) -> dict[str, float]:
     try:
         return {"scale": scale if isinstance(scale, int | float) else float(str(scale))}
     except ValueError:
-        draft.notes.append(
-            f"The scale {shown(scale)!r} of an adapter is left out: it is no number."
-        )
+        draft.note(f"The scale {shown(scale)!r} of an adapter is left out: it is no number.")
         return {}

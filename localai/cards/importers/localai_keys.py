@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from localai.cards.importers.notes import Note, left_out
+
 _TOOLS = "it steers how LocalAI has functions called and reads such calls from text"
 _REASONING = "it steers how LocalAI finds reasoning in text"
 _VLLM = "it is for vLLM, and no backend here takes it"
@@ -15,7 +17,6 @@ _SAMPLER = "this sampler is not offered here"
 _TEXT = "answers are not rewritten here"
 _ROPE = "the file's own values are used, of which a card changes `rope_freq_base` and `_scale` only"
 _CACHE = "what prompts have in common is kept in memory by itself"
-_SAME = "says the same as leaving it out"
 
 REASONS: dict[str, str] = {
     "agent": "agents are not run here",
@@ -120,7 +121,6 @@ NEUTRAL: dict[str, Any] = {
     "context_size": 0,
 }  # fmt: skip
 """Values that LocalAI takes for "not said"."""
-NEUTRAL_REASON = _SAME
 
 _SHARED = frozenset(
     {"context_size", "f16", "mmap", "threads", "gpu_layers", "mmproj", "embeddings"}
@@ -162,10 +162,10 @@ class Keys:
         value = self.take(key)
         return value is True or str(value).lower() in ("true", "on", "yes", "1")
 
-    def left(self) -> Iterator[str]:
+    def left(self) -> Iterator[Note]:
         """Yield a note for every key that nothing was made of."""
         for key, value in self._leaves.items():
-            yield f"`{key}` ({shown(value)}) is left out: {_reason(key)}."
+            yield left_out(key, _reason(key), value)
 
 
 def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
@@ -179,12 +179,6 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 def listed(value: Any) -> list[Any]:
     """Return a list, or what stands in its place as a list of one."""
     return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def shown(value: Any) -> str:
-    """Return a value as it can stand in a sentence."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _reason(key: str) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from localai.cards.importers.imported import CannotImport
-from localai.cards.importers.localai_backends import is_reference
 from localai.cards.resolved import Backends, Locate, nowhere
+from localai.files import place_of
+from localai.references import is_reference
 
 _LARGEST_TEMPLATE = 256 << 10
 UNFETCHABLE = (
@@ -35,7 +36,7 @@ class Place:
         if not name or is_reference(name):
             return None
         try:
-            path = (self.file.parent / name).resolve()
+            path = place_of(self.file.parent / name)
             return path if path.exists() else None
         except (OSError, RuntimeError, ValueError):  # a loop of links, or no name at all
             return None

@@ -9,10 +9,11 @@ from localai.cards.importers.chat_templates import Opening, what_instead, with_o
 from localai.cards.importers.described import Described
 from localai.cards.importers.draft import Draft
 from localai.cards.importers.go_syntax import UntranslatableTemplate
-from localai.cards.importers.localai_backends import is_reference
-from localai.cards.importers.localai_keys import Keys, shown
+from localai.cards.importers.localai_keys import Keys
 from localai.cards.importers.localai_place import Place
 from localai.cards.importers.localai_template import LocalAITemplates, localai_to_jinja
+from localai.cards.importers.notes import shown
+from localai.references import is_reference
 
 _INPUT_ALONE = re.compile(r"\{\{-?\s*\.Input\s*-?\}\}")
 _JOIN = "template.join_chat_messages_by_character"
@@ -71,9 +72,11 @@ class Prompts:
             return text
         found = self.place.template(text)
         if found is None:
-            self.draft.notes.append(
-                f"`{key}` ({shown(text)}) is left out: there is no file {shown(text)}.tmpl beside "
-                "the YAML, and a template without `{{` would say the same whatever is asked."
+            self.draft.leave_out(
+                key,
+                f"there is no file {shown(text)}.tmpl beside the YAML, and a template without "
+                "`{{` would say the same whatever is asked",
+                text,
             )
         return found or ""
 
@@ -91,33 +94,34 @@ class Prompts:
         )  # fmt: skip
 
     def _say_own(self, templates: LocalAITemplates) -> None:
-        self.draft.notes.append(
-            "The file's own chat template is used (`template.use_tokenizer_template`)."
-        )
+        self.draft.note("The file's own chat template is used (`template.use_tokenizer_template`).")
         if templates:
-            self.draft.notes.append(
+            self.draft.lose(
                 "Its other chat templates (`template`, `roles`) are left out, as the file's own is "
-                "used."
+                "used.",
+                "template",
+                "roles",
             )
 
     def _say_useless(self, templates: LocalAITemplates) -> None:
         backend = self.draft.backend
         if templates:
-            self.draft.notes.append(f"`template` and `roles` are left out: {backend} has no chats.")
+            why = f"are left out: {backend} has no chats."
+            self.draft.lose(f"`template` and `roles` {why}", "template", "roles")
         if templates.system:
-            self.draft.notes.append(f"`system_prompt` is left out: {backend} has no chats.")
+            self.draft.leave_out("system_prompt", f"{backend} has no chats")
 
     def _translate(self, templates: LocalAITemplates) -> None:
         try:
             translated = localai_to_jinja(templates)
         except UntranslatableTemplate as error:
             what = "the file's own is used" if self.own else "the file's own is used, if it has one"
-            self.draft.notes.append(
+            self.draft.note(
                 f"The chat template is not translated to Jinja, {what}: {error.message}."
             )
             self._open_with(templates.system)
             return
-        self.draft.notes.append(
+        self.draft.note(
             "The chat template was translated from LocalAI's Go templates to Jinja; without "
             "`options.chat_template` the file's own would be used."
         )
@@ -131,9 +135,10 @@ class Prompts:
         if not system:
             return
         if self.own is None:
-            self.draft.notes.append(
+            self.draft.lose(
                 "`system_prompt` is left out: it goes into the chat template of the model's file, "
-                f"{what_instead(self._source(), is_here=self.described is not None)}"
+                f"{what_instead(self._source(), is_here=self.described is not None)}",
+                "system_prompt",
             )
             return
         self.draft.option("chat_template", with_opening(self.own, Opening(system)), "system_prompt")

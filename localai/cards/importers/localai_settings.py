@@ -8,8 +8,9 @@ from typing import Any
 from localai.cards.importers.described import Described
 from localai.cards.importers.draft import Draft
 from localai.cards.importers.localai_files import put_projector
-from localai.cards.importers.localai_keys import NEUTRAL, NEUTRAL_REASON, Keys, shown
+from localai.cards.importers.localai_keys import NEUTRAL, Keys
 from localai.cards.importers.localai_place import Place
+from localai.cards.importers.notes import needless, shown
 from localai.cards.options import CONTEXT_OPTION
 
 _ALL_LAYERS = 999
@@ -95,9 +96,7 @@ def take_loading(keys: Keys, draft: Draft, described: Described | None) -> None:
             continue
         option = options.get(draft.backend)
         if option is None:
-            draft.notes.append(
-                f"`{key}` ({shown(value)}) is left out: {draft.backend} has no such option."
-            )
+            draft.leave_out(key, f"{draft.backend} has no such option", value)
         else:
             draft.option(option, _meant(option, value), key)
     _take_speaker(keys, draft, described)
@@ -122,7 +121,7 @@ def _take_option(name: str, setting: str, said: str, draft: Draft, place: Place)
     elif plain.startswith("no_") and _known(draft, plain[3:]) and not setting:
         draft.option(_known(draft, plain[3:]), False, said)
     elif reason := _OPTION_NOTES.get(plain):
-        draft.notes.append(f"`{said}` is left out: {reason}.")
+        draft.leave_out(said, reason)
     elif option == CONTEXT_OPTION and option in draft.manifest.options:
         draft.limit("context", setting, said)
     elif option == "mmproj" and option in draft.manifest.options:
@@ -132,7 +131,7 @@ def _take_option(name: str, setting: str, said: str, draft: Draft, place: Place)
             place.check_inside(setting, option)
         draft.option(option, _meant(option, setting or "true"), said)
     else:
-        draft.notes.append(f"`{said}` is left out: {draft.backend} has no such option.")
+        draft.leave_out(said, f"{draft.backend} has no such option")
 
 
 def _known(draft: Draft, name: str) -> str:
@@ -143,7 +142,7 @@ def _known(draft: Draft, name: str) -> str:
 def _take_context(keys: Keys, draft: Draft) -> None:
     size = _said(keys, draft, "context_size")
     if isinstance(size, int | float) and size < 0:
-        draft.notes.append(
+        draft.note(
             f"`context_size` ({size}) means all that the model was trained for: write it as "
             "`limits.context`, if there is memory for it."
         )
@@ -157,16 +156,16 @@ def _take_speaker(keys: Keys, draft: Draft, described: Described | None) -> None
     if not speaker:
         return
     if draft.backend != "piper":
-        draft.notes.append(
-            f"`tts.voice` ({shown(speaker)}) is left out: {draft.backend} has no such option."
-        )
+        draft.leave_out("tts.voice", f"{draft.backend} has no such option", speaker)
     elif described is not None and speaker in described.speakers:
         draft.option("voice", speaker, "tts.voice")
     else:
         why = "is not here to tell its speakers" if described is None else "has no such speaker"
-        draft.notes.append(
-            f"`tts.voice` ({shown(speaker)}) is left out: the voice's file {why}; callers name one "
-            "by `voice`, and `options.voice` is who speaks otherwise."
+        draft.leave_out(
+            "tts.voice",
+            f"the voice's file {why}; callers name one by `voice`, and `options.voice` is who "
+            "speaks otherwise",
+            speaker,
         )
 
 
@@ -180,7 +179,7 @@ def _take_device(keys: Keys, draft: Draft) -> None:
         elif "device" in draft.manifest.options:
             draft.option("device", "cuda" if wanted else "auto", key)
         else:
-            draft.notes.append(f"`{key}` is left out: a GPU is used where there is one.")
+            draft.leave_out(key, "a GPU is used where there is one")
     if draft.backend == "diffusers" and keys.look("f16") is not None:
         draft.option("dtype", "float16" if keys.flag("f16") else "float32", "f16")
 
@@ -192,14 +191,14 @@ def _take_limits(keys: Keys, draft: Draft) -> None:
         if keys.flag("pinned"):
             draft.put("keep_alive", -1)
         else:
-            draft.notes.append(f"`pinned` (False) is left out: it {NEUTRAL_REASON}.")
+            draft.note(needless("pinned", False))
 
 
 def _said(keys: Keys, draft: Draft, key: str) -> Any:
     """Take a value, None and a note where it is one that stands for nothing said."""
     value = keys.take(key)
     if key in NEUTRAL and value == NEUTRAL[key] and value is not None:
-        draft.notes.append(f"`{key}` ({value}) is left out: it {NEUTRAL_REASON}.")
+        draft.note(needless(key, value))
         return None
     return value
 

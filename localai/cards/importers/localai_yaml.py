@@ -85,7 +85,7 @@ def _with_alias(
             f"'{name}' only leads to '{target}': write `aliases: [{second}]` in that model's card."
         )
     written = [f"The alias '{name}' is written '{second}', as names are here."]
-    notes = (*(written if second != name else ()), *keys.left())
+    notes = (*(written if second != name else ()), *map(str, keys.left()))
     return [
         replace(card, card=_aliased(card.card, second), notes=(*card.notes, *notes))
         if card.card["name"] == wanted
@@ -118,7 +118,7 @@ def import_localai(data: Mapping[str, Any], place: Place) -> Imported:
     _take_capabilities(keys, draft)
     Prompts(keys, draft, place, model, described).take()
     draft.share_memory()
-    draft.notes += keys.left()
+    draft.note(*keys.left())
     return draft.finish(reason)
 
 
@@ -174,19 +174,19 @@ def _take_identity(keys: Keys, draft: Draft, model: str) -> None:
 
 
 def _take_capabilities(keys: Keys, draft: Draft) -> None:
-    uses = _uses(keys.take("known_usecases"))
+    uses = dict.fromkeys(_uses(keys.take("known_usecases")), "known_usecases")
     if keys.look("embeddings") is not None and keys.flag("embeddings"):
-        uses.append("embeddings")
+        uses["embeddings"] = "embeddings"
     wanted: list[Capability] = []
-    for use in uses:
+    for use, key in uses.items():
         can = [one for one in _USES.get(use, ()) if one in draft.manifest.capabilities]
         wanted += can
         if not can:
-            draft.notes.append(f"The use `{use}` is left out: {draft.backend} does not offer it.")
+            draft.lose(f"The use `{use}` is left out: {draft.backend} does not offer it.", key)
     if Capability.EMBEDDING in wanted and draft.backend == "llama_cpp":
         others = [use for use in uses if use not in ("embeddings",)]
         if others:
-            draft.notes.append(
+            draft.note(
                 f"The model is used for embeddings alone, not for {', '.join(others)}: text and "
                 "embeddings from one file take two cards."
             )
@@ -195,4 +195,6 @@ def _take_capabilities(keys: Keys, draft: Draft) -> None:
         draft.capabilities((Capability.COMPLETION,))
     # What else is listed comes beside what LocalAI finds out itself, as a card's backend does.
     elif Capability.VISION in wanted and not (draft.get("options") or {}).get("mmproj"):
-        draft.notes.append("The use `vision` is left out: it needs a projector, `mmproj`.")
+        draft.lose(
+            "The use `vision` is left out: it needs a projector, `mmproj`.", "known_usecases"
+        )

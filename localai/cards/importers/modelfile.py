@@ -18,6 +18,8 @@ from localai.cards.importers.modelfile_syntax import Command, read_modelfile
 from localai.cards.importers.ollama_layers import layer_commands, ollama_layers
 from localai.cards.importers.ollama_template import ollama_to_jinja
 from localai.cards.resolved import Backends, Locate, nowhere
+from localai.errors import InvalidReference
+from localai.references import HubReference, is_reference, parse_reference
 
 _NOTES = {
     "adapter": "llama_cpp takes no adapters: merge it with its model first",
@@ -27,9 +29,6 @@ _NOTES = {
     "requires": "it is a version of Ollama's",
     "license": "a card has no place for it; keep the Modelfile",
 }
-_HUB = re.compile(r"(?:https?://)?(?:hf\.co|huggingface\.co)/(?P<rest>.+)")
-
-
 _PROMPT_ALONE = re.compile(r"\{\{-?\s*\.Prompt\s*-?\}\}")
 
 
@@ -84,14 +83,14 @@ def import_commands(
     draft = draft_for("llama_cpp", backends)
     draft.name(_name(path, source))
     draft.put("model", source.model)
-    draft.notes += notes
+    draft.note(*notes)
     if described is not None:
         _take_described(described, draft)
     _take_other_sources(sources, source, draft)
     for command in commands:
         if reason := _NOTES.get(command.name):
             text = " ".join(command.value.split())[:60]
-            draft.notes.append(f"{command.name.upper()} ({text}) is left out: {reason}.")
+            draft.note(f"{command.name.upper()} ({text}) is left out: {reason}.")
     take_parameters([one for one in commands if one.name == "parameter"], draft, path)
     _take_template(commands, draft, source)
     draft.share_memory()
@@ -108,15 +107,24 @@ def _source(value: str, modelfile: Path, locate: Locate) -> _Source:
     if path.exists():
         described = describe_file(path.resolve())
         return _Source(described.model or str(path.resolve()), described)
-    hub = _HUB.fullmatch(value)
-    is_path = value.startswith((".", "/", "~")) or value.lower().endswith((".gguf", ".safetensors"))
-    if is_path and not hub:
-        raise CannotImport(f"FROM names {path}, which is not there.", path=str(modelfile))
-    reference = f"hf://{hub['rest']}" if hub else f"ollama://{value}"
+    reference = _elsewhere(value, path, modelfile)
     meaning = locate.meaning(reference)
     reference = meaning.reference if meaning else reference
     file = locate(reference)
     return _Source(reference, describe_file(file) if file is not None else None, file)
+
+
+def _elsewhere(value: str, path: Path, modelfile: Path) -> str:
+    """Return the reference that Ollama takes FROM for, where there is no such file."""
+    try:
+        hub = parse_reference(value) if is_reference(value) else None
+    except InvalidReference as error:
+        raise CannotImport(error.message, path=str(modelfile)) from None
+    if isinstance(hub, HubReference):
+        return str(hub)
+    if value.startswith((".", "/", "~")) or value.lower().endswith((".gguf", ".safetensors")):
+        raise CannotImport(f"FROM names {path}, which is not there.", path=str(modelfile))
+    return f"ollama://{value}"
 
 
 def _model_of(sources: Sequence[_Source]) -> _Source:
@@ -136,7 +144,7 @@ def _take_other_sources(sources: Sequence[_Source], chosen: _Source, draft: Draf
             draft.capabilities(described.capabilities)
         else:
             why = described.reason if described is not None else f"{chosen.model} is the model."
-            draft.notes.append(f"FROM {source.model} is left out: {why}")
+            draft.note(f"FROM {source.model} is left out: {why}")
 
 
 def _inherited(source: _Source, commands: Sequence[Command]) -> tuple[list[Command], Sequence[str]]:
@@ -171,7 +179,7 @@ def _take_described(described: Described, draft: Draft) -> None:
     for parameter, value in described.defaults.items():
         draft.default(parameter, value, f"the model's file: {parameter}")
     draft.capabilities(described.capabilities)
-    draft.notes += described.notes
+    draft.note(*described.notes)
 
 
 def _take_template(commands: Sequence[Command], draft: Draft, source: _Source) -> None:
@@ -183,7 +191,7 @@ def _take_template(commands: Sequence[Command], draft: Draft, source: _Source) -
     )
     template = _translated(_template_of(commands, draft), draft, own)
     if opening and template is None and own is None:
-        draft.notes.append(
+        draft.note(
             "SYSTEM and MESSAGE are left out: they go into the chat template of the model's file, "
             + what_instead(source.model, is_here=described is not None)
         )
@@ -203,9 +211,7 @@ def _template_of(commands: Sequence[Command], draft: Draft) -> str:
     else:
         return source
     text = " ".join(source.split())[:60]
-    draft.notes.append(
-        f"TEMPLATE ({text}) is left out: {why}. The file's own is used, if it has one."
-    )
+    draft.note(f"TEMPLATE ({text}) is left out: {why}. The file's own is used, if it has one.")
     return ""
 
 
@@ -216,12 +222,12 @@ def _translated(source: str, draft: Draft, own: str | None) -> str | None:
         template = ollama_to_jinja(source)
     except UntranslatableTemplate as error:
         taken = "the file's own is used" if own else "the file's own is used, if it has one"
-        draft.notes.append(f"TEMPLATE is not translated to Jinja, {taken}: {error.message}.")
+        draft.note(f"TEMPLATE is not translated to Jinja, {taken}: {error.message}.")
         return None
-    draft.notes.append(
+    draft.note(
         "TEMPLATE was translated from Go to Jinja; without `options.chat_template` the file's own "
         "would be used."
     )
     if ".Suffix" in source:
-        draft.notes.append("What TEMPLATE says about `.Suffix` is left out: chats have none.")
+        draft.note("What TEMPLATE says about `.Suffix` is left out: chats have none.")
     return template

@@ -9,6 +9,7 @@ from typing import Any
 from localai.cards.importers.draft import Draft
 from localai.cards.importers.imported import CannotImport
 from localai.cards.importers.modelfile_syntax import Command
+from localai.cards.importers.notes import needless
 
 _SWITCHES = {
     "1": True, "t": True, "true": True, "0": False, "f": False, "false": False,
@@ -57,7 +58,7 @@ def take_parameters(commands: Sequence[Command], draft: Draft, path: Path) -> No
         if name == "stop":
             stops.append(command.value)
         elif name in _IGNORED_BY_OLLAMA:
-            draft.notes.append(f"`{said}` is left out: Ollama ignores it too.")
+            draft.leave_out(said, "Ollama ignores it too")
         else:
             _take_parameter(name, _typed(command, path), said, draft)
     if stops:
@@ -66,11 +67,11 @@ def take_parameters(commands: Sequence[Command], draft: Draft, path: Path) -> No
 
 def _take_parameter(name: str, value: Any, said: str, draft: Draft) -> None:
     if name in _LEFT_OUT:
-        draft.notes.append(f"`{said}` is left out: {_LEFT_OUT[name]}.")
+        draft.leave_out(said, _LEFT_OUT[name])
     elif name == "num_ctx":
         draft.limit("context", value, said)
     elif (name == "seed" or name == "num_predict") and value < 0:
-        draft.notes.append(f"`{said}` is left out: it says the same as leaving it out.")
+        draft.note(needless(said))
     elif name in _OPTIONS:
         is_all = name == "num_gpu" and value >= _ALL_LAYERS
         draft.option(_OPTIONS[name], -1 if is_all else value, said)

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from localai.cards.importers.imported import CannotImport
 
-LARGEST_HEADER = 100_000_000
-"""The format's own limit, in bytes."""
 _LARGEST_READ = 32 << 20
 """Headers of the largest known models have a few MiB."""
 

@@ -10,9 +10,9 @@ from localai.cards.importers.first_bytes import HEAD, name_format
 from localai.cards.importers.folders import read_json
 from localai.cards.importers.imported import CannotImport
 from localai.cards.importers.safetensors import read_safetensors_header
+from localai.file_kinds import is_pickle
 from localai.protocol.capabilities import Capability
 
-PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 _MOST_SPEAKERS = 10_000
 _ONNX_START = 0x08
 """The first field of the file, its version, as protobuf writes it."""
@@ -33,7 +33,7 @@ def describe_single_file(path: Path) -> Described:
         return _safetensors(path)
     if suffix == ".onnx":
         return _onnx(path)
-    return _something_else(path, suffix)
+    return _something_else(path)
 
 
 def _safetensors(path: Path) -> Described:
@@ -99,7 +99,7 @@ def _voice(path: Path, voice: dict[str, object]) -> Described:
     )
 
 
-def _something_else(path: Path, suffix: str) -> Described:
+def _something_else(path: Path) -> Described:
     with path.open("rb") as file:
         head = file.read(HEAD)
     if head.startswith(b"lmgg"):
@@ -107,7 +107,7 @@ def _something_else(path: Path, suffix: str) -> Described:
             f"{path.name} is in the old GGML format, as Whisper models for whisper.cpp are: fetch "
             "Whisper in CTranslate2's format for faster_whisper, and other models as GGUF."
         )
-    if suffix in PICKLES:
+    if is_pickle(path.name):
         return not_run(
             f"{path.name} is a pickle, which can run any code when it is read: fetch the model as "
             ".safetensors or .gguf."

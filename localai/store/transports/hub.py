@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,12 @@ from urllib.parse import quote, urlsplit
 
 from localai.errors import InvalidReference, LocalAIError
 from localai.network.asking import ask_patiently, asked_to_wait
+from localai.network.tls import context_for, is_distrust, reason_of
 from localai.references import HubReference, check_relative_path
-from localai.store.artifact import Artifact, Kind, RemoteFile
-from localai.store.download import shared_downloader
+from localai.store.artifact import Artifact, RemoteFile, kind_of
 from localai.store.errors import (
     AccessRefused,
+    Distrusted,
     FetchFailed,
     NotInRegistry,
     Offline,
@@ -25,7 +27,7 @@ from localai.store.errors import (
     Unreachable,
     gated,
 )
-from localai.store.gguf_files import is_projector
+from localai.store.flights import shared_downloader
 from localai.store.hub_cache import (
     cached_commit,
     cached_file,
@@ -37,11 +39,12 @@ from localai.store.pipeline_files import INDEX, LARGEST_INDEX, parts_named
 from localai.store.repository_files import choose_files
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 _DEFAULT_ENDPOINT = "https://huggingface.co"
 _TIMEOUT = 30.0
-_TEXTS: Mapping[str, Kind] = {".jinja": "template", "LICENSE": "license"}
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ def _ask(reference: HubReference, cancel: threading.Event | None) -> Any:
     from huggingface_hub import errors as hub
 
     revision = None if reference.revision == "main" else reference.revision
+    _believe(context_for())
     api = HfApi(endpoint=endpoint())
     try:
         return ask_patiently(
@@ -151,6 +155,17 @@ def _ask(reference: HubReference, cancel: threading.Event | None) -> Any:
         if isinstance(response, httpx2.Response):
             raise _answered(reference, response) from error
         raise _unreachable(reference, error) from error
+
+
+@lru_cache(maxsize=1)  # of several in turn the last one counts
+def _believe(certificates: ssl.SSLContext) -> None:
+    """Let the hub's client trust what all others trust; by itself it knows fewer variables."""
+    import httpx2
+    from huggingface_hub import set_client_factory
+
+    set_client_factory(
+        lambda: httpx2.Client(verify=certificates, follow_redirects=True, timeout=None)
+    )
 
 
 def _answered(reference: HubReference, response: httpx2.Response) -> LocalAIError:
@@ -196,7 +211,9 @@ def _no_repository(reference: HubReference) -> NotInRegistry:
 def _unreachable(reference: HubReference, error: Exception) -> StoreError:
     import httpx2
 
-    reason = (str(error) or type(error).__name__).splitlines()[0]
+    reason = reason_of(error).splitlines()[0]
+    if is_distrust(error):
+        return Distrusted(f"{endpoint()} cannot be asked for {reference.repo}: {reason}.")
     message = (
         f"{endpoint()} cannot be asked for {reference.repo}: {reason}. Check the network, name a "
         "mirror with HF_ENDPOINT, or use what is here with HF_HUB_OFFLINE=1."
@@ -234,17 +251,6 @@ def _remote(
         kind=kind_of(entry.path, model),
         git_oid=entry.git_oid,
     )
-
-
-def kind_of(path: str, model: str) -> Kind:
-    """Return what the file is for, by its name."""
-    if is_projector(path):
-        return "projector"
-    for end, kind in _TEXTS.items():
-        if path.endswith(end):
-            return kind
-    weights = (".gguf", ".safetensors", ".onnx", ".bin")
-    return "model" if path == model or path.endswith(weights) else "other"
 
 
 def _resolve_offline(reference: HubReference, projector: bool) -> Artifact:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
+from localai.cards.packages import not_installed, package_folder
+from localai.files import place_of
 from localai.references import FileReference, PackageReference
 from localai.store.errors import NotInRegistry
 
@@ -14,18 +15,17 @@ def locate(reference: FileReference | PackageReference) -> Path:
     if isinstance(reference, FileReference):
         path = reference.path.expanduser().absolute()
     else:
-        path = _package_folder(reference.module) / reference.path
+        path = _folder_of(reference.module) / reference.path
     if not path.exists():
         raise NotInRegistry(f"{path} does not exist.")
-    return path.resolve()
+    # What is neither, as a named pipe, could keep its reader waiting for ever.
+    if not (path.is_file() or path.is_dir()):
+        raise NotInRegistry(f"{path} is neither a file nor a folder.")
+    return place_of(path)
 
 
-def _package_folder(module: str) -> Path:
-    """Return where an installed Python package lies; none of its code runs."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or not spec.submodule_search_locations:
-        raise NotInRegistry(
-            f"The Python package '{module}' is not installed: "
-            f"run `pip install {module.replace('_', '-')}`."
-        )
-    return Path(spec.submodule_search_locations[0])
+def _folder_of(module: str) -> Path:
+    folder = package_folder(module)
+    if folder is None:
+        raise NotInRegistry(f"The Python package '{module}' {not_installed(module)}.")
+    return folder

@@ -83,6 +83,7 @@ def remote_file(
         size=layer.size,
         sha256=layer.sha256,
         headers=repository.headers,
+        certificates=repository.certificates,
         kind=kind,
         renew=repository.renew,
         archive=archive,

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from localai.file_kinds import is_weights
 from localai.network.reach import ANYWHERE, Reach
 from localai.references import OciReference
-from localai.store.artifact import Artifact, Kind, RemoteFile
+from localai.store.artifact import Artifact, Kind, RemoteFile, kind_of
 from localai.store.errors import UnreadableArtifact
 from localai.store.transports import ollama
-from localai.store.transports.hub import kind_of
 from localai.store.transports.manifest import (
     Layer,
     Manifest,
@@ -23,12 +23,12 @@ from localai.store.transports.registry import Repository
 
 _DOCKER = "application/vnd.docker.ai."
 _CNCF = "application/vnd.cncf.model."
-_ZSTD = "tar+zstd"
 _IMAGE_LAYERS = (
     "application/vnd.oci.image.layer.v1.tar",
     "application/vnd.docker.image.rootfs.diff.tar",
 )
 _MODELS_FOLDER = "models"
+_ORAS_FOLDER = "io.deis.oras.content.unpack"
 _DOCKER_FILES: Mapping[str, tuple[str, Kind]] = {
     "gguf.v3": ("model.gguf", "model"),
     "safetensors": ("model.safetensors", "model"),
@@ -79,12 +79,15 @@ def _files(
         return _modelpack(repository, manifest)
     if any(one.startswith(_DOCKER) for one in types):
         return _docker_model(repository, manifest)
+    if any(is_weights(layer.name) for layer in manifest.layers):
+        return _named_files(repository, manifest)
     if types and all(one.startswith(_IMAGE_LAYERS) for one in types):
         return _image(repository, manifest)
     raise UnreadableArtifact(
         f"{reference} is an artifact of the type '{manifest.artifact_type or 'unknown'}' and "
         "holds no model in a form that is read here: Docker Model Runner's, CNCF ModelPack, "
-        "RamaLama's images, or Ollama's layers."
+        "RamaLama's images and artifacts, Ollama's layers, or files under their names as `oras "
+        "push` has them."
     )
 
 
@@ -121,11 +124,6 @@ def _modelpack(
         role, _, form = layer.media_type.removeprefix(_CNCF).partition(".v1.")
         if not layer.media_type.startswith(_CNCF) or role in {"code", "dataset"}:
             notes.append(f"The {role} layer '{layer.name}' is left out: it is not a model's file.")
-        elif form == _ZSTD:
-            raise UnreadableArtifact(
-                f"'{layer.name or layer.digest}' is packed with zstd, which is not read here: "
-                "take a version with raw, tar or gzip layers."
-            )
         elif form.startswith("tar"):
             name = f"layer-{layer.sha256[:12]}.tar"
             files.append(remote_file(repository, layer, name, "other", archive=True))
@@ -135,12 +133,30 @@ def _modelpack(
     return files, tuple(notes)
 
 
+def _named_files(
+    repository: Repository, manifest: Manifest
+) -> tuple[list[RemoteFile], tuple[str, ...]]:
+    """Files whose names alone count, as `podman artifact add` (RamaLama's) and `oras push` leave.
+
+    Of what kind such a layer says to be is no matter: with oras all are tars, and most are none.
+    """
+    files: list[RemoteFile] = []
+    notes: list[str] = []
+    for layer in manifest.layers:
+        if layer.annotations.get(_ORAS_FOLDER) == "true":
+            name = f"layer-{layer.sha256[:12]}.tar"
+            files.append(remote_file(repository, layer, name, "other", archive=True))
+        elif layer.name:
+            files.append(_named(repository, layer, "", "other", files))
+        else:
+            notes.append(f"A layer of the type '{layer.media_type}' without a name is left out.")
+    return files, tuple(notes)
+
+
 def _image(repository: Repository, manifest: Manifest) -> tuple[list[RemoteFile], tuple[str, ...]]:
     """An image with a folder /models, as RamaLama's raw and car images and KServe's are."""
     files = []
     for layer in manifest.layers:
-        if layer.media_type.endswith("zstd"):
-            raise UnreadableArtifact("The image is packed with zstd, which is not read here.")
         name = f"layer-{layer.sha256[:12]}.tar"
         files.append(
             remote_file(repository, layer, name, "other", archive=True, inside=_MODELS_FOLDER)
@@ -156,7 +172,7 @@ def _named(
     if path in taken:
         pure = PurePosixPath(path)
         path = str(pure.with_name(f"{pure.stem}-{len(taken)}{pure.suffix}"))
-    found = kind_of(path, "") if kind in {"model", "other"} else kind
+    found = kind_of(path) if kind in {"model", "other"} else kind
     return remote_file(repository, layer, path, found)
 
 

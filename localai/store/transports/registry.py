@@ -13,23 +13,27 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from localai import __version__
 from localai.network.asking import TooLarge, ask_patiently, asked_to_wait, whole
 from localai.network.reach import ANYWHERE, Reach
+from localai.network.tls import Certificates, is_distrust, reason_of, tls_failure
 from localai.references import DOCKER_HOST
 from localai.store.credentials import registry_login
 from localai.store.errors import (
     AccessRefused,
+    Distrusted,
     FetchFailed,
     NotInRegistry,
     Unreachable,
     UnreadableArtifact,
+    wrong_hash,
 )
 from localai.store.insecure_registries import is_insecure
-from localai.store.partial import wrong_hash
+from localai.store.registry_certificates import certificates_of, folders_of
 
 if TYPE_CHECKING:
     import httpx2
@@ -43,6 +47,8 @@ _ACCEPTED = ", ".join((
 ))  # fmt: skip
 _LARGEST = 4 << 20
 _TIMEOUT = 30.0
+_PROBE = 10.0
+"""Seconds in which TLS answers, where it is not sure that there is any."""
 _FOR_ALL = re.compile(r"(?:ac|co|com|edu|gov|net|or|org)\.[a-z]{2}")
 """Domains like co.uk, below which anybody may register a name."""
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -51,6 +57,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 class Repository:
     """One repository of a registry, asked within `reach`: for its tokens and blobs too.
 
+    What `certificates` say counts for all of that, as for podman.
     Once `cancel` is set it is asked no more, except for fresh headers.
     """
 
@@ -65,7 +72,8 @@ class Repository:
         self.name = name
         self._reach = reach
         self._cancel = cancel
-        self._base = f"{_address(host, name, reach)}/v2/{name}"
+        address, self.certificates = _way_to(host, name, reach)
+        self._base = f"{address}/v2/{name}"
         self._headers: dict[str, str] = {}
 
     def manifest(self, reference: str) -> tuple[dict[str, Any], str]:
@@ -124,16 +132,17 @@ class Repository:
 
         headers = {"user-agent": f"localai/{__version__}"}
         try:
-            with client(self._reach, timeout=_TIMEOUT, headers=headers) as made:
+            with client(self._reach, self.certificates, timeout=_TIMEOUT, headers=headers) as made:
                 yield made
-        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            reason = str(error) or type(error).__name__
-            raise Unreachable(
-                f"{self.host} cannot be asked for {self.name}: {reason}.", host=self.host
-            ) from error
         except httpx2.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise FetchFailed(f"{self.host} cannot be asked for {self.name}: {reason}.") from error
+            said = f"{self.host} cannot be asked for {self.name}: {reason_of(error)}."
+            if is_distrust(error):
+                raise Distrusted(f"{said} {_trusting(self.host)}") from error
+            if tls_failure(error) is not None:
+                raise FetchFailed(f"{said} {_without_tls(self.host)}") from error
+            if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+                raise Unreachable(said, host=self.host) from error
+            raise FetchFailed(said) from error
 
     def _ask(self, client: httpx2.Client, url: str) -> httpx2.Response:
         return ask_patiently(lambda: self._ask_once(client, url), cancel=self._cancel)
@@ -233,26 +242,49 @@ def may_have_login(realm: str, registry: str) -> bool:
     return asked.hostname == parent or asked.hostname.endswith(f".{parent}")
 
 
-def _address(host: str, name: str, reach: Reach) -> str:
+def _way_to(host: str, name: str, reach: Reach) -> tuple[str, Certificates]:
+    """Return the address of a registry, and the certificates that count there.
+
+    On this machine, and where the operator says so, TLS is not needed, and any certificate is good.
+    """
+    certificates = certificates_of(host)
     if host == DOCKER_HOST:
-        return "https://registry-1.docker.io"
-    on_this_machine = host.startswith("[::1]") or host.partition(":")[0] in _LOOPBACK
-    is_plain = on_this_machine or (is_insecure(host, name) and not _speaks_tls(host, reach))
-    return f"{'http' if is_plain else 'https'}://{host}"
+        return "https://registry-1.docker.io", certificates
+    is_here = host.startswith("[::1]") or host.partition(":")[0] in _LOOPBACK
+    if not is_here and not is_insecure(host, name):
+        return f"https://{host}", certificates
+    unchecked = replace(certificates, checked=False)
+    scheme = "https" if _speaks_tls(host, reach, unchecked) else "http"
+    # Who named an authority for a registry of this machine wants it to count.
+    return f"{scheme}://{host}", certificates if is_here and certificates.authorities else unchecked
 
 
-def _speaks_tls(host: str, reach: Reach) -> bool:
+def _speaks_tls(host: str, reach: Reach, certificates: Certificates) -> bool:
     """Tell whether a registry that may do without TLS has it all the same, as podman looks."""
     import httpx2
 
     from localai.network.clients import client
 
     try:
-        with client(reach, timeout=_TIMEOUT) as asking:
+        with client(reach, certificates, timeout=_PROBE) as asking:
             asking.get(f"https://{host}/v2/")
-    except httpx2.TransportError:
-        return False
+    except httpx2.TransportError as error:
+        # Who wants to see a certificate that we have not says so in TLS.
+        failure = tls_failure(error)
+        return failure is not None and "ALERT" in (failure.reason or "")
     return True
+
+
+def _trusting(host: str) -> str:
+    return f"For this registry alone {folders_of(host)[0] / 'ca.crt'} is enough."
+
+
+def _without_tls(host: str) -> str:
+    return (
+        "If it speaks plain HTTP, and that is meant, mark it in registries.conf as for podman "
+        f"(`[[registry]]`, `location = '{host}'`, `insecure = true`). If it asks for a "
+        f"certificate, put client.cert and client.key into {folders_of(host)[0]}."
+    )
 
 
 def _limited(answer: httpx2.Response, url: str) -> httpx2.Response:

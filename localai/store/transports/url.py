@@ -6,15 +6,16 @@ import base64
 import hashlib
 import re
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from localai.cards.shards import shards_of
+from localai.concealing import shown_url
 from localai.errors import InvalidReference
-from localai.references import UrlReference, shown_url
+from localai.file_kinds import is_archive, is_gguf
+from localai.references import UrlReference
 from localai.store.artifact import Artifact, RemoteFile
-from localai.store.gguf_files import is_gguf, is_projector
+from localai.store.gguf_files import is_projector
 
-_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_SPLIT = re.compile(r"-00001-of-(\d{5})(\.gguf)$", re.IGNORECASE)
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -22,12 +23,12 @@ def resolve(reference: UrlReference) -> Artifact:
     """Return the file at the address, all parts of a split one; nothing is asked yet."""
     url, headers = without_login(reference.url)
     name = file_name(url)
-    names = _parts(name)
-    model = "" if is_archive(name) else name
+    names = shards_of(name) if is_gguf(name) else [name]
+    model = "" if is_archive(name) else names[0]
     files = tuple(
         RemoteFile(
             path=one,
-            url=url.replace(_quoted_name(url), _quoted_name(url).replace(name, one)),
+            url=url if one == name else url.replace(_quoted_name(url), quote(one)),
             headers=headers,
             kind="projector" if is_projector(one) else "model",
             archive=is_archive(one),
@@ -35,11 +36,6 @@ def resolve(reference: UrlReference) -> Artifact:
         for one in names
     )
     return Artifact(reference, folder_of(url), files, model)
-
-
-def is_archive(name: str) -> bool:
-    """Tell whether the file is to be unpacked."""
-    return name.lower().endswith(_ARCHIVES)
 
 
 def file_name(url: str) -> str:
@@ -84,13 +80,3 @@ def _clean(part: str) -> str:
 
 def _quoted_name(url: str) -> str:
     return PurePosixPath(urlsplit(url).path).name
-
-
-def _parts(name: str) -> list[str]:
-    found = _SPLIT.search(name) if is_gguf(name) else None
-    if found is None:
-        return [name]
-    start, count = name[: found.start()], int(found[1])
-    if not 1 <= count <= 1000:
-        raise InvalidReference(f"'{name}' says that it has {count} parts.")
-    return [f"{start}-{number:05}-of-{found[1]}{found[2]}" for number in range(1, count + 1)]

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from localai.api.app import create_app
 from localai.api.gateway import Gateway
 from localai.settings import load_settings
+from tests.gateways import DEADLINE
 
 
 def make_app(tmp_path: Path) -> tuple[FastAPI, Gateway]:
@@ -39,7 +40,7 @@ async def test_failed_pool_ends_the_process(
     monkeypatch.setattr(gateway.pool, "run", fail)
     monkeypatch.setattr(os, "kill", lambda pid, number: ended.set_result((pid, number)))
     async with app.router.lifespan_context(app):
-        assert await asyncio.wait_for(ended, 5) == (os.getpid(), signal.SIGTERM)
+        assert await asyncio.wait_for(ended, DEADLINE) == (os.getpid(), signal.SIGTERM)
     assert "the pool failed" in caplog.text
 
 
@@ -62,5 +63,5 @@ async def test_one_failed_reload_does_not_end_reloading(
     monkeypatch.setattr(gateway.catalog, "refresh", fail_once)
     with caplog.at_level(logging.ERROR):
         async with app.router.lifespan_context(app):
-            await asyncio.wait_for(refreshed.wait(), 5)
+            await asyncio.wait_for(refreshed.wait(), DEADLINE)
     assert "cannot be read again" in caplog.text

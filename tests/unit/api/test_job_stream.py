@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from localai.api.admin.job_stream import changes, prefers_ndjson
 from localai.gallery.jobs import Jobs
+from localai.gallery.order import FetchOrder, Order
 from localai.store.progress import Progress, Report
 
 LONG = 10.0
@@ -46,10 +46,11 @@ class Work:
         self.may_end = threading.Event()
         self.report: Report
 
-    def __call__(self, order: Mapping[str, Any], report: Report, cancel: threading.Event) -> None:
+    def __call__(self, order: Order, report: Report, cancel: threading.Event) -> Sequence[str]:
         self.report = report
         self.began.set()
         self.may_end.wait(LONG)
+        return ()
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def work() -> Iterator[Work]:
 
 async def test_something_is_sent_while_nothing_happens(tmp_path: Path, work: Work) -> None:
     jobs = Jobs(tmp_path, work)
-    job = jobs.submit({"kind": "fetch", "card": "a"})
+    job = jobs.submit(FetchOrder("a"))
     assert work.began.wait(LONG)
     told = changes(jobs, job, heartbeat=0.01, pause=0.0)
     first = await anext(told)
@@ -80,7 +81,7 @@ async def test_something_is_sent_while_nothing_happens(tmp_path: Path, work: Wor
 
 async def test_many_changes_at_once_are_few_events(tmp_path: Path, work: Work) -> None:
     jobs = Jobs(tmp_path, work)
-    job = jobs.submit({"kind": "fetch", "card": "a"})
+    job = jobs.submit(FetchOrder("a"))
     assert work.began.wait(LONG)
     told = changes(jobs, job, heartbeat=LONG, pause=0.05)
     await anext(told)
@@ -97,7 +98,7 @@ async def test_many_changes_at_once_are_few_events(tmp_path: Path, work: Work) -
 
 async def test_the_gateways_end_ends_the_stream_and_not_the_job(tmp_path: Path, work: Work) -> None:
     jobs = Jobs(tmp_path, work)
-    job = jobs.submit({"kind": "fetch", "card": "a"})
+    job = jobs.submit(FetchOrder("a"))
     assert work.began.wait(LONG)
     told = changes(jobs, job, heartbeat=LONG, pause=0.0)
     await anext(told)

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from localai.api.media import Media, fetch_media, media_type_of
 from localai.errors import InvalidRequest
-from localai.network import clients, reach
+from localai.network import clients, reach, tls
 from localai.network.addresses import Address
 from localai.settings import Settings
 from tests.unit.api.picture_server import PNG, PictureServer
@@ -131,7 +131,9 @@ async def test_certificates_are_loaded_once_and_not_in_the_loop(
         return build(*args, **options)
 
     monkeypatch.setattr(httpcore2, "default_ssl_context", watched)
-    clients.certificates.cache_clear()
+    tls._built.cache_clear()
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
     await asyncio.gather(*(fetch(url) for _ in range(3)))
     assert len(threads) == 1
     assert threads[0] is not threading.main_thread()

@@ -37,6 +37,7 @@ def test_the_description_lists_every_public_route_once(schema: dict[str, Any]) -
         "GET /v1/models",
         "GET /v1/models/{model_id}",
         "GET /models/available",
+        "GET /models/galleries",
         "POST /models/apply",
         "POST /models/delete/{name}",
         "GET /models/jobs",

@@ -477,6 +477,23 @@ def test_card_written_a_moment_ago_is_found(tmp_path: Path) -> None:
     assert catalog.find("later").name == "later"
 
 
+def test_card_that_another_thread_took_up_a_moment_ago_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = Catalog([tmp_path], backends())
+    refresh = catalog.refresh
+
+    def overtaken() -> Changes:
+        assert refresh(), "the other thread is first"
+        return refresh()
+
+    monkeypatch.setattr(catalog, "refresh", overtaken)
+    write_card(tmp_path / "late.yaml", "name: late\nbackend: echo\n")
+    assert catalog.resolve("late", Capability.CHAT).name == "late"
+    write_card(tmp_path / "later.yaml", "name: later\nbackend: echo\n")
+    assert catalog.find("later").name == "later"
+
+
 def test_a_name_that_only_leads_to_a_card_does_not_name_it(tmp_path: Path) -> None:
     found = catalog(tmp_path, {"mine": echo("mine", "aliases: [other]")})
     assert found.named("mine").name == "mine"

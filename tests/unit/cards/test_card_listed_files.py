@@ -14,6 +14,7 @@ from localai.cards.model_files import (
     resolve_option_paths,
 )
 from localai.cards.resolved import Meaning, ResolvedCard
+from localai.errors import LoadFailed
 from tests.unit.cards.importers.checking import BACKENDS
 from tests.unit.cards.read_cards import read_card
 from tests.unit.cards.samples import write_card
@@ -79,6 +80,14 @@ def test_listed_files_that_lie_beside_the_card_are_used(
     expected = fetched if model == MODEL else tmp_path / "cards/chat.gguf"
     assert resolve_model_path(card) == expected
     assert resolve_option_paths(card)["mmproj"] == str(tmp_path / "cards/eyes.gguf")
+
+
+def test_an_option_whose_file_was_not_fetched_is_told_by_its_own_text(
+    tmp_path: Path, fetched: Path
+) -> None:
+    card = listed(tmp_path, "chat.gguf", Store(m=fetched))
+    with pytest.raises(LoadFailed, match=r"there is no file '\./eyes\.gguf', and 'hf://org/repo"):
+        resolve_option_paths(card)
 
 
 def test_a_reference_is_answered_by_its_file_beside_the_card(tmp_path: Path) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from localai.cli import commands
-from localai.cli.failures import run_to_exit_code
 from tests.unit.cli.ended import Ended
 from tests.unit.cli.fake_gateway import FakeGateway, serve_fake_gateway
+from tests.unit.cli.run_here import run_here
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +25,7 @@ def localai(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
     """Run a command in this process."""
 
     def run(*arguments: str) -> Ended:
-        code = run_to_exit_code(commands, arguments)
-        return Ended(code, *capsys.readouterr())
+        return run_here(capsys, *arguments)
 
     return run
 

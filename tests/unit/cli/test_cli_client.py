@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable
 
 import click
@@ -17,6 +16,7 @@ from localai.cli.client import (
 )
 from tests.unit.cli.ended import Ended
 from tests.unit.cli.fake_gateway import Answer, FakeGateway, error, sse
+from tests.unit.store.file_server import nobody
 
 MODEL = {
     "id": "qwen",
@@ -42,17 +42,13 @@ WORKER = {
 }
 
 
-def unused_url() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
 # --- the client ---
 
 
 def test_no_gateway_is_one_sentence_with_the_way_out(localai: Callable[..., Ended]) -> None:
-    url = unused_url()
-    ended = localai("ps", "--url", url)
+    with nobody() as place:
+        url = f"http://{place}"
+        ended = localai("ps", "--url", url)
 
     assert ended.code == 1
     assert ended.err == (
@@ -227,7 +223,7 @@ def test_workers_are_a_table(gateway: FakeGateway, localai: Callable[..., Ended]
     ended = localai("ps")
 
     row = " ".join(ended.out.splitlines()[1].split())
-    assert row == "qwen ready 42 1 2 3.0 GiB - 5m"
+    assert row == "qwen ready 42 1 2 3.2 GB - 5m"
     assert ended.err == "bad: the file is damaged\n"
 
 

@@ -149,7 +149,7 @@ def test_say_writes_the_audio(
 
     ended = localai("say", "Hello", "-o", str(path), "--voice", "nova", "--speed", "1.5")
 
-    assert ended == (0, "", f"{path}: 2 KiB\n")
+    assert ended == (0, "", f"{path}: 2.0 kB\n")
     assert path.read_bytes() == b"x" * 2048
     assert gateway.calls[0].body == {
         "input": "Hello", "voice": "nova", "speed": 1.5, "response_format": kind,
@@ -194,7 +194,7 @@ def test_draw_writes_the_picture(localai: Cli, gateway: FakeGateway, tmp_path: P
 
     ended = localai("draw", "a red circle", "-o", str(path), "--size", "64x64", "--seed", "7")
 
-    assert ended == (0, "", f"{path}: 0 KiB\n")
+    assert ended == (0, "", f"{path}: 4 B\n")
     assert path.read_bytes() == b"png!"
     assert gateway.calls[0].body == {
         "prompt": "a red circle", "size": "64x64", "seed": 7, "output_format": "png",

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from localai.store import store as stores
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
+from localai.store.flights import Downloader
 from tests.unit.cli.ended import Ended
 from tests.unit.cli.fake_gateway import Answer, FakeGateway
 from tests.unit.cli.minimal_gguf import minimal_gguf
@@ -394,7 +395,7 @@ def test_a_card_that_names_a_reference_has_its_model(
     for more in ((), ("--name", "far")):
         ended = localai("pull", by_reference, *more)
         assert ended.out.startswith(f"Kept {models / 'far.yaml'}; "), ended.err
-    assert "4.9 KiB became free" in localai("rm", "far").out
+    assert "5.0 kB became free" in localai("rm", "far").out
     assert list(models.iterdir()) == []
 
 

@@ -18,7 +18,7 @@ from localai.cards.catalog import Catalog
 from localai.cli import run
 from localai.cli.addresses import shown_url
 from localai.cli.banner import render_banner
-from localai.cli.doctor_cards import read_cards
+from localai.cli.checked_cards import read_cards
 from localai.cli.listening import open_socket
 from localai.cli.logs import OneLine
 from localai.cli.profile_choice import with_profile
@@ -147,8 +147,8 @@ def test_a_machine_that_is_too_small_is_told_at_the_start(
 
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
-        "Warning: The largest model of the profile cpu needs about 8 GiB of memory, "
-        "and there are 1.0 here."
+        "Warning: The largest model of the profile cpu needs about 8.0 GB of memory, "
+        "and there are 1.1 GB here."
     )
 
 
@@ -204,3 +204,12 @@ def test_client_commands_do_not_import_the_server() -> None:
 
 def test_an_unknown_command_is_wrong_use(localai: Callable[..., Ended]) -> None:
     assert localai("frob").code == 2
+
+
+def test_a_command_that_ran_in_this_process_leaves_its_log_alone(
+    tmp_path: Path, localai: Callable[..., Ended]
+) -> None:
+    before = logging.root.level, list(logging.root.handlers)
+    ended = localai("run", "--models", str(tmp_path), "--port", "0", "--spool-dir", "/no/such")
+    assert "/no/such" in ended.err
+    assert (logging.root.level, logging.root.handlers) == before

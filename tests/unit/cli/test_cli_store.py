@@ -39,7 +39,7 @@ def test_list_shows_pulled_models_and_own_files(
 
     assert lines[0] == ["NAME", "ID", "SIZE", "MODIFIED"]
     assert [line[0] for line in lines[1:]] == ["m", "own"]
-    assert lines[1][2:4] == ["4.9", "KiB"]
+    assert lines[1][2:4] == ["5.0", "kB"]
     told = json.loads(localai("list", "--json").out)
     assert (told[0]["reference"], told[0]["size"]) == (url, len(GGUF))
     assert told[1]["reference"] == str(own)
@@ -65,7 +65,7 @@ def test_rm_removes_the_card_and_the_file(
     path = model_file(models)
     ended = localai("rm", url if by_reference else "m")
     assert ended.code == 0
-    assert "4.9 KiB became free" in ended.out
+    assert "5.0 kB became free" in ended.out
     assert not path.exists()
     assert list(models.iterdir()) == []
 
@@ -77,7 +77,7 @@ def test_rm_leaves_what_another_card_runs(
     path = model_file(models, "n")
     assert "0 B became free" in localai("rm", "m").out
     assert path.exists()
-    assert "4.9 KiB became free" in localai("rm", "n").out
+    assert "5.0 kB became free" in localai("rm", "n").out
     assert not path.exists()
 
 

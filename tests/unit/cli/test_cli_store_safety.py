@@ -66,7 +66,7 @@ def test_rm_says_where_the_bytes_still_are(
     os.link(model, tmp_path / "mine.gguf")
     out = localai("rm", "m").out
     assert "0 B became free" in out
-    assert "4.9 KiB stay: another file has the same bytes" in out
+    assert "5.0 kB stay: another file has the same bytes" in out
 
 
 def test_rm_and_prune_say_which_record_is_broken(url: str, folder: Path, localai: Run) -> None:

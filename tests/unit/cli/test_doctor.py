@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from localai.cli.doctor_cards import check_files, check_profile, read_cards
+from localai.cli.checked_cards import read_cards
+from localai.cli.doctor_cards import check_files, check_profile
 from localai.cli.doctor_checks import check_port
 from localai.cli.doctor_engines import (
     check_acceleration,
@@ -192,7 +193,7 @@ def test_folders_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [(one.level, one.what.split(":")[0]) for one in found] == [
         ("warning", f"The folder {models} cannot be written"),
         ("error", "store"),
-        ("warning", f"Only 2.0 GiB are free for models at {settings.store}"),
+        ("warning", f"Only 2.0 GB are free for models at {settings.store}"),
         ("error", "runtime_dir"),
         ("error", "spool_dir"),
     ]
@@ -417,7 +418,7 @@ def test_a_machine_that_is_too_small_for_its_profile_is_told(tmp_path: Path) -> 
     small = list(check_profile(settings, machine(ram=2 * 2**30, disk=10**9), cards))
 
     assert [one.level for one in small] == ["warning", "warning"]
-    assert "needs about 8 GiB of memory, and there are 2.0 here" in small[0].what
+    assert "needs about 8.0 GB of memory, and there are 2.1 GB here" in small[0].what
     assert "10.3 GB, and 1.0 GB are free" in small[1].what
     assert list(check_profile(settings, machine(), cards)) == []
     plain = load_settings(models=tmp_path)

@@ -12,7 +12,7 @@ from localai.store.progress import Progress
 from tests.unit.store.content import gguf
 from tests.unit.store.file_server import Fault, serve_files
 
-MIB = 2**20
+MB = 10**6
 
 
 def test_where_nobody_watches_a_line_comes_every_ten_seconds(
@@ -22,14 +22,14 @@ def test_where_nobody_watches_a_line_comes_every_ten_seconds(
     lines = DownloadLines(clock=lambda: now)
     for second in range(26):
         now = float(second)
-        lines.show(Progress("a/m.gguf", "fetching", second * MIB, 26 * MIB, MIB))
-    lines.show(Progress("a/m.gguf", "done", 26 * MIB, 26 * MIB))
+        lines.show(Progress("a/m.gguf", "fetching", second * MB, 26 * MB, MB))
+    lines.show(Progress("a/m.gguf", "done", 26 * MB, 26 * MB))
     lines.show(Progress("quick.json", "fetching", 1, 2))
     lines.show(Progress("quick.json", "done", 2, 2))
     assert capsys.readouterr().err.splitlines() == [
-        "a/m.gguf: 10.0 MiB of 26.0 MiB, 1.0 MiB/s, 16 s left",
-        "a/m.gguf: 20.0 MiB of 26.0 MiB, 1.0 MiB/s, 6 s left",
-        "a/m.gguf: 26.0 MiB of 26.0 MiB, done",
+        "a/m.gguf: 10.0 MB of 26.0 MB, 1.0 MB/s, 16 s left",
+        "a/m.gguf: 20.0 MB of 26.0 MB, 1.0 MB/s, 6 s left",
+        "a/m.gguf: 26.0 MB of 26.0 MB, done",
     ]
 
 
@@ -51,8 +51,8 @@ def test_an_interruption_says_that_it_goes_on(capsys: pytest.CaptureFixture[str]
 
 def test_a_pull_that_is_interrupted_ends_at_once_with_130(tmp_path: Path) -> None:
     with serve_files() as server:
-        url = server.put("/m.gguf", gguf(3 * MIB))
-        server.always = Fault(hang_at=MIB)
+        url = server.put("/m.gguf", gguf(3 * MB))
+        server.always = Fault(hang_at=MB)
         command = [sys.executable, "-c", "from localai.cli import main; main()", "pull", url]
         folders = ["--store", str(tmp_path / "store"), "--models", str(tmp_path)]
         with subprocess.Popen(command + folders, stderr=subprocess.PIPE, text=True) as pull:

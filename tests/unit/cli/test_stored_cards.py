@@ -136,7 +136,7 @@ def test_a_store_by_another_path_is_the_same_store(
         texts = [opened.extractfile(one) for one in opened if one.name.endswith(".yaml")]
         assert [yaml.safe_load(text)["model"] for text in texts if text] == [f"{{store}}/{FILE}"]
     assert "stay for n" in localai("rm", "m", *option).out
-    assert "KiB became free" in localai("rm", "n", *option).out
+    assert "kB became free" in localai("rm", "n", *option).out
     assert not stored.model.exists()
 
 
@@ -152,7 +152,7 @@ def test_one_model_under_several_references_is_one_line_and_one_removal(
     card(models / "tiny.yaml", model=str(stored.model))
 
     assert names(localai) == ["tiny"]
-    assert "KiB became free" in localai("rm", "tiny").out
+    assert "kB became free" in localai("rm", "tiny").out
     assert not stored.model.exists()
     assert records.all() == []
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import socket
 import stat
@@ -145,3 +147,26 @@ def test_the_line_to_try_can_be_pasted() -> None:
     assert curl_words("http://127.0.0.1:80") == "curl http://127.0.0.1:80"
     shown = curl_words("unix:///run/my box/s")
     assert shown == "curl --unix-socket '/run/my box/s' http://localhost"
+
+
+def test_a_file_system_without_locks_has_sockets_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    leave_stale(tmp_path / "s")
+    with unix_socket(tmp_path / "s"):
+        assert answers(tmp_path / "s")
+
+
+def test_who_holds_the_lock_of_the_folder_is_not_waited_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localai.cli.unix_socket._PATIENCE", 0.05)
+    opened = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(opened, fcntl.LOCK_EX)
+    with pytest.raises(ConfigError, match="holds a lock"), unix_socket(tmp_path / "s"):
+        pass
+    os.close(opened)

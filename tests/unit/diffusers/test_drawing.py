@@ -18,6 +18,7 @@ from backends.diffusers.studio import Studio
 from localai.errors import LocalAIError, OutOfMemory
 from localai.protocol.images import ImageEditRequest, ImageRequest, ImageVariationRequest
 from localai.worker.results import Picture, Step
+from tests.gateways import DEADLINE, until
 from tests.unit.diffusers.conftest import Model
 
 # The Euler scheduler of diffusers hands tensors to numpy in a way that numpy means to change.
@@ -219,17 +220,32 @@ async def test_caller_who_leaves_stops_the_engine_within_a_step(sd: Model) -> No
     assert studio.figures.running == 0
 
 
+class Held(Painter):
+    """Begins no picture before it may."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model.pipelines, model.prompts)
+        self.may_begin = threading.Event()
+
+    def paint(self, order: Any, watcher: Watcher) -> Image.Image:
+        assert self.may_begin.wait(DEADLINE)
+        return super().paint(order, watcher)
+
+
 async def test_caller_who_leaves_the_queue_is_never_served(sd: Model) -> None:
-    with sd.studio() as studio:
-        first = studio.draw(sd.desk.read(ImageRequest(prompt="x", steps=20)))
-        waiting = studio.draw(sd.desk.read(ImageRequest(prompt="x", steps=20)))
-        await anext(first)
-        entered = asyncio.ensure_future(anext(waiting))
-        await asyncio.sleep(0)
-        entered.cancel()
-        assert [event async for event in first][-1].index == 0  # type: ignore[union-attr]
-        assert await collected(studio, sd, ImageRequest(prompt="x", steps=1))
-    assert studio.figures.steps == 21
+    painter = Held(sd)
+    studio = Studio(painter)
+    first = asyncio.create_task(collected(studio, sd, ImageRequest(prompt="x", steps=2)))
+    waiting = asyncio.create_task(collected(studio, sd, ImageRequest(prompt="x", steps=20)))
+    await until(lambda: len(studio._jobs) == 2)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    painter.may_begin.set()
+    assert isinstance((await first)[-1], Picture)
+    assert await collected(studio, sd, ImageRequest(prompt="x", steps=1))
+    studio.close()
+    assert (studio.figures.steps, studio.figures.cancelled) == (3, 1)
 
 
 async def test_closing_ends_what_is_drawn(sd: Model) -> None:

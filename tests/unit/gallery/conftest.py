@@ -8,9 +8,8 @@ from threading import Thread
 
 import pytest
 
-from localai.cli import commands
-from localai.cli.failures import run_to_exit_code
 from tests.unit.cli.ended import Ended
+from tests.unit.cli.run_here import run_here
 
 
 class _Quiet(SimpleHTTPRequestHandler):
@@ -42,7 +41,6 @@ def localai(
     monkeypatch.setenv("LOCALAI_MODELS", str(models))
 
     def run(*arguments: str) -> Ended:
-        code = run_to_exit_code(commands, arguments)
-        return Ended(code, *capsys.readouterr())
+        return run_here(capsys, *arguments)
 
     return run

@@ -30,7 +30,7 @@ def test_nothing_is_wrong_in_it() -> None:
 
 
 def test_any_machine_can_chat() -> None:
-    need = estimate(INDEX.find("qwen3-0.6b"))
+    need = estimate(INDEX.entries["qwen3-0.6b"])
     assert need is not None
     assert need.on_cpu < 2 << 30
 

@@ -16,8 +16,9 @@ from localai.gallery.card_sources import CardSources, is_text
 from localai.gallery.galleries import galleries_of
 from localai.references import parse_reference
 from localai.settings import Settings
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
 from localai.store.errors import FetchFailed, NotInRegistry
+from localai.store.flights import Downloader
 from localai.store.store import Store
 from tests.unit.cards.importers.model_files import write_gguf, write_projector
 from tests.unit.gallery.samples import BACKENDS, ENTRY, SHA
@@ -127,7 +128,7 @@ def test_a_page_of_github_stands_for_its_text(
 ) -> None:
     asked: list[str] = []
 
-    def fetch(url: str) -> str:
+    def fetch(url: str, **_: object) -> str:
         asked.append(url)
         return YAML.decode()
 
@@ -158,6 +159,8 @@ def test_texts_that_are_none_are_refused(
         sources.cards_of(f"{server.url}/none.yaml")
     with pytest.raises(FetchFailed, match="larger than 8 MiB"):
         sources.cards_of(server.put("/large.yaml", b"#" * (9 << 20)))
+    with pytest.raises(FetchFailed, match="larger than 8 MiB: this describes no model"):
+        sources.cards_of(server.put("/wide.yaml", "#é".encode() * (3 << 20)))
     hub.put("org/cards", {"large.yaml": b"#" * (9 << 20), "a.yaml/b.json": b"{}", "x.json": b"{}"})
     with pytest.raises(FetchFailed, match="larger than 8 MiB"):
         sources.cards_of("hf://org/cards/large.yaml")

@@ -13,7 +13,8 @@ from localai.gallery import chosen_form
 from localai.gallery.apply import ApplyRequest, order_for
 from localai.gallery.fit import FreeMemory
 from localai.gallery.galleries import galleries_of
-from localai.gallery.orders import Orders, model_of
+from localai.gallery.order import InstallOrder
+from localai.gallery.orders import Orders
 from localai.gallery.preload import preload_orders
 from localai.settings import Settings
 from tests.unit.cli.ended import Ended
@@ -61,9 +62,10 @@ def settings(tmp_path: Path) -> Settings:
 def test_an_order_over_http_says_which_form(
     settings: Settings, more: dict[str, object], form: str | None
 ) -> None:
-    orders = Orders(settings, BACKENDS, Catalog([], BACKENDS))
+    orders = Orders(settings, BACKENDS, Catalog([], BACKENDS), galleries_of(settings, BACKENDS))
     order = order_for(ApplyRequest.model_validate({"id": "mine@base", **more}), orders)
-    assert (order["entry"], order["name"], order.get("variant")) == ("mine@base", "base", form)
+    assert isinstance(order, InstallOrder)
+    assert (order.entry, order.name, order.variant) == ("mine@base", "base", form)
     entry = orders.entry_of(order)
     assert (entry.name, entry.files[0].path) == ("base", f"{form or 'base'}.gguf")
 
@@ -71,7 +73,7 @@ def test_an_order_over_http_says_which_form(
 def test_a_preloaded_model_comes_in_the_form_that_suits(settings: Settings) -> None:
     preloading = settings.model_copy(update={"preload": ("mine@base",)})
     (order,) = preload_orders(preloading, [], galleries_of(settings, BACKENDS))
-    assert (order["name"], order["variant"]) == ("base", "middle")
+    assert order == InstallOrder("mine@base", "base", "middle")
 
 
 def test_the_command_takes_the_form_that_suits_or_the_one_that_is_named(
@@ -116,18 +118,20 @@ def test_what_is_installed_stays_in_its_form_when_less_memory_is_free(
     monkeypatch.setattr(chosen_form, "free_memory", lambda: FreeMemory(2 * GB))
 
     settings = Settings(models=tmp_path / "models", store=tmp_path / "store")
-    orders = Orders(settings, BACKENDS, Catalog([], BACKENDS))
+    orders = Orders(settings, BACKENDS, Catalog([], BACKENDS), galleries_of(settings, BACKENDS))
     order = order_for(ApplyRequest.model_validate({"id": "mine@base"}), orders)
-    assert order["variant"] == "middle"
+    assert isinstance(order, InstallOrder)
+    assert order.variant == "middle"
     another = order_for(ApplyRequest.model_validate({"id": "mine@base", "name": "new"}), orders)
-    assert "variant" not in another
+    assert isinstance(another, InstallOrder)
+    assert another.variant is None
     again = localai("install", "mine@base", *store)
     assert (again.code, again.out.split()[0]) == (0, "Kept")
 
 
 def test_an_order_has_the_name_that_its_model_will_have(settings: Settings) -> None:
-    orders = Orders(settings, BACKENDS, Catalog([], BACKENDS))
+    orders = Orders(settings, BACKENDS, Catalog([], BACKENDS), galleries_of(settings, BACKENDS))
     order = order_for(ApplyRequest(url="hf://org/Tiny-GGUF"), orders)
-    assert (order["name"], model_of(order)) == ("tiny", "tiny")
+    assert order.model == "tiny"
     config = {"name": "own", "backend": "llama-cpp", "parameters": {"model": "hf://o/r/m.gguf"}}
-    assert model_of(order_for(ApplyRequest(config_file=config), orders)) == "own"
+    assert order_for(ApplyRequest(config_file=config), orders).model == "own"

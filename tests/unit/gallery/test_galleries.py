@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,21 @@ def test_a_gallery_of_the_web_is_kept_for_when_there_is_none(
     assert galleries.find("small") == galleries.find("theirs@small") == index.entries["small"]
     with pytest.raises(ModelNotFound, match="'big' cannot be installed: its backend 'vllm'"):
         galleries.find("big")
+
+
+def test_a_write_that_fails_leaves_no_rest(
+    galleries: Galleries, served: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = served
+    (folder / "theirs.yaml").write_text(THEIRS, "utf-8")
+
+    def refuse(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="gone"):
+        galleries.add(f"{address}/theirs.yaml", fetch_text)
+    assert [path for path in (tmp_path / "mine").rglob("*") if path.is_file()] == []
 
 
 def test_an_update_that_fails_leaves_the_copy(

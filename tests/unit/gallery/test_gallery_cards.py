@@ -83,6 +83,23 @@ def test_what_the_backend_cannot_do_is_found(changes: dict[str, object], says: s
     assert any(says in one for one in complaints(entry(**changes)))
 
 
+def in_archive(name: str) -> Entry:
+    uri = f"https://example.org/{name}"
+    files = [{"path": name, "uri": uri, "sha256": "0" * 64}]
+    return entry(files=files, card={"model": "inside/tiny.gguf"})
+
+
+@pytest.mark.parametrize("name", ["all.tar", "all.tar.gz", "ALL.TGZ", "all.tar.zst"])
+def test_what_an_archive_holds_shows_when_it_is_unpacked(name: str) -> None:
+    assert complaints(in_archive(name)) == []
+
+
+@pytest.mark.parametrize("name", ["all.zip", "all.7z", "all.gz"])
+def test_what_the_store_does_not_unpack_holds_no_model(name: str) -> None:
+    (says,) = complaints(in_archive(name))
+    assert "none of 'files' is 'inside/tiny.gguf'" in says
+
+
 def test_lint_places_what_is_wrong_and_lists_what_only_the_hub_knows() -> None:
     text = ENTRY.replace("backend: llama_cpp", "backend: llama_cpp\n    card: {options: {n: 1}}")
     text = text.replace("    licence: mit\n", "").replace(f"\n        sha256: {SHA}", "")

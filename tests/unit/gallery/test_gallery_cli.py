@@ -94,8 +94,8 @@ def test_an_entry_is_shown_with_all_that_is_known(tmp_path: Path, localai: Local
 
     assert shown[0] == "team@tiny-chat"
     assert "  licence: mit" in shown
-    assert "  size: 2.3 GiB" in shown
-    assert any(line.startswith("  fits: yes: needs about 2.7 GiB") for line in shown)
+    assert "  size: 2.5 GB" in shown
+    assert any(line.startswith("  fits: yes: needs about 2.9 GB") for line in shown)
     assert any(line.startswith("  here: 'tiny-chat': the largest of 2 that fits") for line in shown)
     assert any(SHA in line and "hf://org/tiny/tiny.gguf" in line for line in shown)
     assert shown[-1] == "note: `mirostat` has no place"

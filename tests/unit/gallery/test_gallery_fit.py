@@ -66,7 +66,7 @@ def test_what_does_not_fit_says_by_how_much_and_what_helps() -> None:
     found = fit(chat(), FreeMemory(GIB))
     assert found.fits is False
     assert found.reason == (
-        "needs about 4.7 GiB of memory, but 1.0 GiB are free; 2.2 GiB of it is context: lower "
+        "needs about 5.1 GB of memory, but 1.1 GB are free; 2.4 GB of it is context: lower "
         "limits.context or limits.max_concurrent"
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from localai.errors import CardError, ModelNotFound
+from localai.errors import CardError
 from localai.gallery.index import Index, keep_former, load_gallery
 from localai.protocol.capabilities import Capability
 from tests.unit.gallery.samples import ENTRY, SHA, gallery
@@ -16,7 +16,7 @@ def problems(index: Index) -> list[str]:
 
 def test_an_entry_is_read() -> None:
     index = gallery(ENTRY)
-    entry = index.find("tiny-chat")
+    entry = index.entries["tiny-chat"]
 
     assert problems(index) == []
     assert entry.capabilities == (Capability.CHAT, Capability.COMPLETION)
@@ -27,9 +27,9 @@ def test_an_entry_is_read() -> None:
 
 def test_sizes_add_up_only_when_all_are_known() -> None:
     both = ENTRY.replace("tiny.gguf\n        sha", "tiny.gguf\n        size: 5\n        sha")
-    assert gallery(both).find("tiny-chat").download_size == 5
+    assert gallery(both).entries["tiny-chat"].download_size == 5
     one = both + "      - {path: b.gguf, uri: hf://org/tiny/b.gguf}\n"
-    assert gallery(one).find("tiny-chat").download_size is None
+    assert gallery(one).entries["tiny-chat"].download_size is None
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,10 @@ def test_a_size_may_be_written_for_people(written: str, count: int) -> None:
     text = ENTRY.replace(
         "tiny.gguf\n        sha", f"tiny.gguf\n        size: {written}\n        sha"
     )
-    assert gallery(text).find("tiny-chat").files[0].size == count
+    assert gallery(text).entries["tiny-chat"].files[0].size == count
     assert (
-        gallery(ENTRY.replace("licence: mit", f"size: {written}")).find("tiny-chat").size == count
+        gallery(ENTRY.replace("licence: mit", f"size: {written}")).entries["tiny-chat"].size
+        == count
     )
 
 
@@ -124,14 +125,6 @@ def test_an_unknown_key_of_the_gallery_is_named() -> None:
 def test_what_is_no_gallery_is_refused(text: str) -> None:
     with pytest.raises(CardError, match="is no gallery: it must hold `models:`"):
         gallery(text)
-
-
-def test_an_unknown_name_has_near_ones_and_an_unusable_one_its_reason() -> None:
-    index = gallery(ENTRY + "unusable:\n  - {name: big, reason: it runs on vllm}\n")
-    with pytest.raises(ModelNotFound, match="Did you mean 'tiny-chat'"):
-        index.find("tiny-chatt")
-    with pytest.raises(ModelNotFound, match="'big' cannot be installed: it runs on vllm"):
-        index.find("big")
 
 
 def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:

@@ -322,7 +322,7 @@ def test_what_the_caller_overrides_is_in_the_entry() -> None:
             "files": [{"filename": "a.gguf", "uri": "hf://o/r/a.gguf"}],
         }
     )
-    entry = convert(raw, Bases(WEB), BACKENDS, {"context_size": 1024})
+    entry, _ = convert(raw, Bases(WEB), BACKENDS, {"context_size": 1024})
     assert isinstance(entry, Entry)
     assert entry.card.limits.context == 1024
 

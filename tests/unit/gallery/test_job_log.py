@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from localai.cards.resolved import ResolvedCard
 from localai.errors import LocalAIError
-from localai.gallery.amounts import shown_bytes, shown_seconds
 from localai.gallery.job_log import JobLog
+from localai.gallery.order import FetchOrder, Order, PullOrder
 from localai.store.errors import (
     Cancelled,
     CannotWrite,
@@ -71,9 +70,9 @@ class Told:
         self._work = work
         if steps and isinstance(steps[-1], LocalAIError):
             with pytest.raises(type(steps[-1])):
-                self._log({"kind": "fetch", "card": card}, lambda _: None, threading.Event())
+                self._log(FetchOrder(card), lambda _: None, threading.Event())
         else:
-            self._log({"kind": "fetch", "card": card}, lambda _: None, threading.Event())
+            self._log(FetchOrder(card), lambda _: None, threading.Event())
 
     @property
     def records(self) -> list[logging.LogRecord]:
@@ -85,12 +84,13 @@ class Told:
         self._caplog.clear()
         return lines
 
-    def _card_of(self, order: Mapping[str, Any]) -> ResolvedCard | None:
-        name = order.get("card") or self.brought
+    def _card_of(self, order: Order) -> ResolvedCard | None:
+        name = order.card if isinstance(order, FetchOrder) else self.brought
         return next((card for card in self.cards if card.name == name), None)
 
-    def _perform(self, order: Mapping[str, Any], report: Report, cancel: threading.Event) -> None:
+    def _perform(self, order: Order, report: Report, cancel: threading.Event) -> Sequence[str]:
         self._work(report)
+        return ()
 
 
 @pytest.fixture
@@ -206,21 +206,6 @@ def test_a_store_that_cannot_be_written_is_told_once_for_all(told: Told) -> None
     assert [record.levelname for record in told.records] == ["ERROR", "DEBUG"]
 
 
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_960, "1.0 MB"), (2_500_000_000, "2.5 GB")],
-)
-def test_bytes_as_people_read_them(count: int, text: str) -> None:
-    assert shown_bytes(count) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "1 s"), (89, "89 s"), (170, "3 min"), (7500, "2 h 5 min")]
-)
-def test_times_as_people_read_them(seconds: float, text: str) -> None:
-    assert shown_seconds(seconds) == text
-
-
 def run_reference(told: Told, text: str, *, error: LocalAIError | None = None) -> None:
     def work(report: Report) -> None:
         report(Progress("a.gguf", "linked", GB, GB))
@@ -228,7 +213,7 @@ def run_reference(told: Told, text: str, *, error: LocalAIError | None = None) -
             raise error
 
     told._work = work
-    order = {"kind": "pull", "reference": text, "name": None}
+    order = PullOrder(text, None)
     if error is None:
         told._log(order, lambda _: None, threading.Event())
         return

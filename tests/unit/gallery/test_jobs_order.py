@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from localai.api.admin.job_description import describe_job
 from localai.gallery import jobs as module
 from localai.gallery.jobs import Jobs
+from localai.gallery.order import FetchOrder, Order, PullOrder
 from localai.store.errors import Cancelled
 from localai.store.progress import Report
 from tests.gateways import eventually
@@ -20,22 +20,23 @@ from tests.gateways import eventually
 LONG = 10.0
 
 
-def fetch(card: str, wants: str = "hf://org/repo") -> dict[str, Any]:
-    return {"kind": "fetch", "card": card, "wants": {wants: None}}
+def fetch(card: str, wants: str = "hf://org/repo") -> FetchOrder:
+    return FetchOrder(card, {wants: None})
 
 
 class Work:
     """Jobs that last until they may end, or are cancelled."""
 
     def __init__(self) -> None:
-        self.begun: list[Mapping[str, Any]] = []
+        self.begun: list[Order] = []
         self.may_end = threading.Event()
 
-    def __call__(self, order: Mapping[str, Any], report: Report, cancel: threading.Event) -> None:
+    def __call__(self, order: Order, report: Report, cancel: threading.Event) -> Sequence[str]:
         self.begun.append(order)
         while not self.may_end.wait(0.01):
             if cancel.is_set():
                 raise Cancelled("cancelled")
+        return ()
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def jobs(tmp_path: Path, work: Work) -> Iterator[Jobs]:
 
 
 def test_what_a_caller_asked_for_does_not_wait_behind_the_profile(jobs: Jobs, work: Work) -> None:
-    order = {"kind": "pull", "reference": "hf://org/d", "name": "d", "from_caller": True}
+    order = PullOrder("hf://org/d", "d", from_caller=True)
     job = jobs.submit(order)
     eventually(lambda: len(work.begun) == 3, LONG)
     assert (jobs.find(job.id).state, jobs.submit(fetch("c")).state) == ("running", "waiting")
@@ -83,7 +84,7 @@ def test_what_no_card_wants_any_more_is_not_taken_up_again(tmp_path: Path, work:
     kept, dropped = before.submit(fetch("a")), before.submit(fetch("b"))
     before.close()
     after = Jobs(tmp_path, work)
-    assert [job.id for job in after.resume(lambda order: order["card"] == "a")] == [kept.id]
+    assert [job.id for job in after.resume(lambda order: order.model == "a")] == [kept.id]
     assert after.find(dropped.id).state == "cancelled"
     after.close()
 
@@ -94,10 +95,11 @@ def test_the_gateway_does_not_wait_for_a_server_that_never_answers(
     monkeypatch.setattr(module, "_PATIENCE", 0.2)
     asked, answer, told = threading.Event(), threading.Event(), threading.Event()
 
-    def ask(order: Mapping[str, Any], report: Report, cancel: threading.Event) -> None:
+    def ask(order: Order, report: Report, cancel: threading.Event) -> Sequence[str]:
         asked.set()
         answer.wait(LONG)
         told.set()
+        return ()
 
     jobs = Jobs(tmp_path, ask)
     job = jobs.submit(fetch("a"))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from localai.errors import InvalidRequest, LocalAIError
 from localai.gallery.job import Job
 from localai.gallery.jobs import Jobs, next_try
+from localai.gallery.order import FetchOrder, Order
 from localai.store.errors import (
     AccessRefused,
     DiskFull,
@@ -24,7 +24,7 @@ from localai.store.errors import (
 )
 from localai.store.progress import Progress, Report
 
-ORDER = {"kind": "fetch", "card": "small"}
+ORDER = FetchOrder("small")
 LONG = 10.0
 NO_NETWORK = Unreachable("hub cannot be asked: no route.", host="hub")
 
@@ -44,10 +44,11 @@ class Line:
         self.failure: LocalAIError | None = NO_NETWORK
         self.attempts = 0
 
-    def __call__(self, order: Mapping[str, Any], report: Report, cancel: threading.Event) -> None:
+    def __call__(self, order: Order, report: Report, cancel: threading.Event) -> Sequence[str]:
         self.attempts += 1
         if self.failure is not None:
             raise self.failure
+        return ()
 
 
 @pytest.fixture
@@ -191,13 +192,14 @@ def test_the_wait_for_another_attempt_is_cancelled(jobs: Jobs, line: Line, clock
 
 
 def test_nothing_of_what_several_threads_tell_is_lost(tmp_path: Path) -> None:
-    def perform(order: Mapping[str, Any], report: Report, cancel: threading.Event) -> None:
+    def perform(order: Order, report: Report, cancel: threading.Event) -> Sequence[str]:
         def tell(file: int) -> None:
             for done in range(50):
                 report(Progress(f"part-{file}", "fetching", done + 1, 50))
 
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(tell, range(8)))
+        return ()
 
     jobs = Jobs(tmp_path, perform)
     job = ended(jobs, jobs.submit(ORDER))
@@ -211,7 +213,7 @@ def test_the_same_order_from_many_threads_is_one_job(jobs: Jobs, line: Line) -> 
 
     def submit(_: int) -> str:
         gate.wait(LONG)
-        return jobs.submit_again({**ORDER, "card": "other"}).id
+        return jobs.submit_again(FetchOrder("other")).id
 
     with ThreadPoolExecutor(8) as threads:
         ids = set(threads.map(submit, range(8)))

@@ -31,7 +31,7 @@ def galleries(settings: Settings, tmp_path: Path) -> Galleries:
 
 
 def test_a_name_is_the_model_file_of_its_entry(settings: Settings, galleries: Galleries) -> None:
-    names = GalleryNames(settings, BACKENDS)
+    names = GalleryNames(galleries_of(settings, BACKENDS))
     tiny = Meaning("hf://org/tiny/tiny.gguf", SHA)
     assert names("tiny-chat") == names("team@tiny-chat") == tiny
     assert names("none") is names("other@tiny-chat") is names("big") is None
@@ -40,7 +40,7 @@ def test_a_name_is_the_model_file_of_its_entry(settings: Settings, galleries: Ga
 def test_a_changed_gallery_is_read_again(
     settings: Settings, galleries: Galleries, tmp_path: Path
 ) -> None:
-    names = GalleryNames(settings, BACKENDS)
+    names = GalleryNames(galleries_of(settings, BACKENDS))
     assert names("tiny-chat") is not None
     copy = settings.models.parent / "galleries/team.yaml"
     copy.write_text(ENTRY.replace("tiny.gguf\n        sha", "new.gguf\n        sha"), "utf-8")

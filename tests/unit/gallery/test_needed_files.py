@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from localai.cards.catalog import Catalog
-from localai.gallery.orders import Orders
-from localai.settings import Settings
+from localai.cards.resolved import ResolvedCard
+from localai.gallery.freeing import free
 from localai.store.records import StoredFile, StoredModel
 from localai.store.store import Store
-from localai.store.whereabouts import locator
+from localai.store.whereabouts import Locator
 from tests.unit.gallery.resolved_cards import resolved
-from tests.unit.gallery.samples import BACKENDS
 
 SIZE = 1000
 
@@ -26,10 +25,7 @@ class Machine:
         self.models = folder / "models"
         self.models.mkdir()
         self.store = Store(folder / "store")
-        self.locate = locator(folder / "store")
-        self.orders = Orders(
-            Settings(models=self.models, store=folder / "store"), BACKENDS, Catalog([], BACKENDS)
-        )
+        self.locate = Locator(folder / "store")
 
     def stored(self, reference: str, *names: str) -> StoredModel:
         """Put a model of some files into the store, the first of them the main one."""
@@ -43,6 +39,9 @@ class Machine:
         model = StoredModel(reference, folder, folder / names[0], tuple(files))
         self.store.records.put(model)
         return model
+
+    def free(self, card: ResolvedCard, others: Sequence[ResolvedCard]) -> int:
+        return free(card, others, self.store)
 
     def left(self) -> set[str]:
         return {model.reference for model in self.store.list()}
@@ -64,7 +63,7 @@ def test_what_only_this_card_needs_goes_with_projector_and_files(machine: Machin
         files=[{"path": str(more.model), "uri": more.reference}],
     )  # fmt: skip
     kept = resolved(machine.models, "b", machine.locate, model=str(other.model))
-    assert machine.orders.free(card, [kept]) == 3 * SIZE
+    assert machine.free(card, [kept]) == 3 * SIZE
     assert machine.left() == {other.reference}
 
 
@@ -73,9 +72,9 @@ def test_a_copied_card_keeps_the_files(machine: Machine) -> None:
     # The record names neither card: names do not count.
     card = resolved(machine.models, "a", machine.locate, model=str(model.model))
     copy = resolved(machine.models, "copy", machine.locate, model=str(model.model))
-    assert machine.orders.free(card, [copy]) == 0
+    assert machine.free(card, [copy]) == 0
     assert machine.left() == {model.reference}
-    assert machine.orders.free(copy, []) == SIZE
+    assert machine.free(copy, []) == SIZE
     assert machine.left() == set()
 
 
@@ -83,7 +82,7 @@ def test_a_copied_record_goes_with_the_last_card(machine: Machine) -> None:
     model = machine.stored("hf://org/a/a.gguf", "a.gguf")
     machine.store.records.put(replace(model, reference="mine"))
     card = resolved(machine.models, "a", machine.locate, model=str(model.model))
-    assert machine.orders.free(card, []) == SIZE
+    assert machine.free(card, []) == SIZE
     assert machine.left() == set()
 
 
@@ -91,16 +90,16 @@ def test_a_reference_counts_as_the_file_that_it_leads_to(machine: Machine) -> No
     model = machine.stored("hf://org/a/a.gguf", "a.gguf", "mmproj.gguf")
     by_path = resolved(machine.models, "a", machine.locate, model=str(model.model))
     by_reference = resolved(machine.models, "b", machine.locate, model="huggingface://org/a/a.gguf")
-    assert machine.orders.free(by_path, [by_reference]) == 0
-    assert machine.orders.free(by_reference, [by_path]) == 0
-    assert machine.orders.free(by_reference, []) == 2 * SIZE
+    assert machine.free(by_path, [by_reference]) == 0
+    assert machine.free(by_reference, [by_path]) == 0
+    assert machine.free(by_reference, []) == 2 * SIZE
 
 
 def test_a_reference_to_a_model_that_is_not_whole_counts(machine: Machine) -> None:
     model = machine.stored("hf://org/a/a.gguf", "a.gguf", "second.gguf")
     (model.folder / "second.gguf").unlink()
     card = resolved(machine.models, "a", machine.locate, model=model.reference)
-    assert machine.orders.free(card, []) == SIZE
+    assert machine.free(card, []) == SIZE
     assert machine.left() == set()
 
 
@@ -111,7 +110,7 @@ def test_one_file_of_a_model_keeps_all_of_it(machine: Machine) -> None:
     other = resolved(
         machine.models, "b", machine.locate, model="/elsewhere/b.gguf", options={"mmproj": eyes}
     )
-    assert machine.orders.free(card, [other]) == 0
+    assert machine.free(card, [other]) == 0
     assert machine.left() == {model.reference}
 
 
@@ -119,7 +118,7 @@ def test_another_model_of_the_same_folder_stays(machine: Machine) -> None:
     small = machine.stored("hf://org/a/small.gguf", "small.gguf")
     large = machine.stored("hf://org/a/large.gguf", "large.gguf")
     card = resolved(machine.models, "a", machine.locate, model=str(small.model))
-    assert machine.orders.free(card, []) == SIZE
+    assert machine.free(card, []) == SIZE
     assert machine.left() == {large.reference}
 
 
@@ -127,7 +126,7 @@ def test_a_persons_own_file_is_never_touched(machine: Machine, tmp_path: Path) -
     own = tmp_path / "own.gguf"
     own.write_bytes(bytes(SIZE))
     card = resolved(machine.models, "a", machine.locate, model=str(own))
-    assert machine.orders.free(card, []) == 0
+    assert machine.free(card, []) == 0
     assert own.exists()
 
 
@@ -142,10 +141,10 @@ def test_what_a_card_of_another_folder_needs_stays_as_long_as_it_does(
     card = resolved(machine.models, "a", machine.locate, model=str(model.model))
     for path in (card.path, other):
         machine.store.note_card(model, path)
-    assert machine.orders.free(card, []) == 0
+    assert machine.free(card, []) == 0
     assert machine.left() == {model.reference}
     other.write_text("name: a\nbackend: llama_cpp\nmodel: hf://org/b/b.gguf\n")
-    assert machine.orders.free(card, []) == SIZE
+    assert machine.free(card, []) == SIZE
     assert machine.left() == set()
 
 
@@ -153,4 +152,4 @@ def test_older_records_name_cards_without_their_folder(machine: Machine) -> None
     model = machine.stored("hf://org/a/a.gguf", "a.gguf")
     machine.store.records.put(replace(model, cards=("a", "b")))
     card = resolved(machine.models, "a", machine.locate, model=str(model.model))
-    assert machine.orders.free(card, []) == SIZE
+    assert machine.free(card, []) == SIZE

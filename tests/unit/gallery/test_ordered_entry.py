@@ -12,6 +12,9 @@ from localai.cards.catalog import Catalog
 from localai.errors import InvalidRequest, LocalAIError, UnsupportedParameter
 from localai.gallery.apply import ApplyRequest, order_for
 from localai.gallery.card_of import card_of
+from localai.gallery.entry import Entry
+from localai.gallery.galleries import galleries_of
+from localai.gallery.order import ConfigureOrder, InstallOrder, as_json, read_order
 from localai.gallery.ordered_entry import configured_entry, ordered_entry
 from localai.gallery.orders import Orders
 from localai.settings import Settings
@@ -35,15 +38,23 @@ def orders(tmp_path: Path) -> Orders:
     known = {"galleries": [{"name": "mine", "source": "/elsewhere/mine.yaml"}]}
     (tmp_path / "galleries.yaml").write_text(yaml.safe_dump(known))
     settings = Settings(models=tmp_path / "models", store=tmp_path / "store")
-    return Orders(settings, BACKENDS, Catalog([], BACKENDS))
+    return Orders(settings, BACKENDS, Catalog([], BACKENDS), galleries_of(settings, BACKENDS))
 
 
 def order(orders: Orders, **body: Any) -> dict[str, Any]:
-    return order_for(ApplyRequest.model_validate(body), orders)
+    return as_json(order_for(ApplyRequest.model_validate(body), orders))
 
 
 def ordered(**asked: Any) -> dict[str, Any]:
-    return card_of(ordered_entry(entry(), {"name": "tiny-chat", **asked}, BACKENDS))
+    order = read_order({"kind": "install", "entry": "tiny-chat", "name": "tiny-chat"} | asked)
+    assert isinstance(order, InstallOrder)
+    return card_of(ordered_entry(entry(), order, BACKENDS))
+
+
+def configured(web: Web, **asked: Any) -> Entry:
+    order = read_order({"kind": "configure", "url": "", "config": None, "name": None} | asked)
+    assert isinstance(order, ConfigureOrder)
+    return configured_entry(order, BACKENDS, web)
 
 
 def test_overrides_become_parts_of_the_card() -> None:
@@ -105,11 +116,11 @@ def test_a_configuration_over_its_base_under_the_callers_name() -> None:
         ),
     }  # fmt: skip
     web = Web({ADDRESS: yaml.safe_dump(base)})
-    asked = {
-        "url": BASE, "config": {"parameters": {"top_p": 0.5}}, "name": "mine",
-        "overrides": {"parameters": {"temperature": 0.1}},
-    }  # fmt: skip
-    card = card_of(configured_entry(asked, BACKENDS, web))
+    asked = configured(
+        web, url=BASE, config={"parameters": {"top_p": 0.5}}, name="mine",
+        overrides={"parameters": {"temperature": 0.1}},
+    )  # fmt: skip
+    card = card_of(asked)
     assert (card["name"], card["description"], card["model"]) == ("mine", "A base.", "tiny.gguf")
     assert card["defaults"] == {"temperature": 0.1, "top_p": 0.5}
     assert web.asked == [ADDRESS]
@@ -121,8 +132,7 @@ def test_a_whole_configuration_at_an_address() -> None:
         "download_files": FILES, "context_size": 4096,
     }  # fmt: skip
     web = Web({"https://host/whole.yaml": yaml.safe_dump(whole)})
-    asked = {"url": "https://host/whole.yaml", "config": None, "name": None}
-    card = card_of(configured_entry(asked, BACKENDS, web))
+    card = card_of(configured(web, url="https://host/whole.yaml"))
     assert (card["name"], card["limits"]["context"]) == ("whole", 4096)
 
 
@@ -132,11 +142,11 @@ def test_a_configuration_that_cannot_be_run_says_why() -> None:
         ({"backend": "llama-cpp", "parameters": {"model": "tiny.gguf"}, "mcp": {"a": 1}}, "`mcp"),
     ):
         with pytest.raises(UnsupportedParameter, match=named):
-            configured_entry({"url": "", "config": config, "name": "x", "files": FILES}, BACKENDS)
+            configured(Web({}), config=config, name="x", files=FILES)
     with pytest.raises(InvalidRequest, match="what the model is called"):
-        configured_entry({"url": "", "config": {"backend": "piper"}, "name": None}, BACKENDS)
+        configured(Web({}), config={"backend": "piper"})
     with pytest.raises(NotInRegistry):
-        configured_entry({"url": BASE, "config": None, "name": "x"}, BACKENDS, Web({}))
+        configured(Web({}), url=BASE, name="x")
 
 
 @pytest.mark.parametrize(

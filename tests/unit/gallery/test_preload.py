@@ -9,9 +9,10 @@ import pytest
 from localai.cards.catalog import Catalog
 from localai.errors import ConfigError
 from localai.gallery.galleries import galleries_of
+from localai.gallery.order import FetchOrder, InstallOrder, Order, PullOrder
 from localai.gallery.preload import preload_orders
 from localai.settings import catalog_folders, load_settings
-from localai.store.whereabouts import locator
+from localai.store.whereabouts import Locator
 from tests.unit.gallery.samples import BACKENDS
 
 
@@ -21,11 +22,11 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
-def orders(tmp_path: Path, *names: str, **flags: Any) -> list[dict[str, Any]]:
+def orders(tmp_path: Path, *names: str, **flags: Any) -> list[Order]:
     models = tmp_path / "models"
     models.mkdir(exist_ok=True)
     settings = load_settings(models=models, store=tmp_path / "store", preload=names, **flags)
-    catalog = Catalog(catalog_folders(settings), BACKENDS, locate=locator(settings.store))
+    catalog = Catalog(catalog_folders(settings), BACKENDS, locate=Locator(settings.store))
     catalog.refresh()
     return preload_orders(settings, catalog.cards(), galleries_of(settings, BACKENDS))
 
@@ -38,10 +39,10 @@ def card(tmp_path: Path, text: str) -> None:
 def test_a_name_of_the_gallery_is_installed_and_a_reference_pulled(tmp_path: Path) -> None:
     asked = ("qwen3-4b", "localai@qwen3-8b", "hf://org/repo:Q4_K_M", "ollama://llama3.2:1b")
     assert orders(tmp_path, *asked) == [
-        {"kind": "install", "entry": "qwen3-4b", "name": "qwen3-4b"},
-        {"kind": "install", "entry": "localai@qwen3-8b", "name": "qwen3-8b"},
-        {"kind": "pull", "reference": "hf://org/repo:Q4_K_M", "name": "repo:q4_k_m"},
-        {"kind": "pull", "reference": "ollama://llama3.2:1b", "name": "llama3.2:1b"},
+        InstallOrder("qwen3-4b", "qwen3-4b"),
+        InstallOrder("localai@qwen3-8b", "qwen3-8b"),
+        PullOrder("hf://org/repo:Q4_K_M", "repo:q4_k_m"),
+        PullOrder("ollama://llama3.2:1b", "llama3.2:1b"),
     ]
 
 
@@ -49,7 +50,7 @@ def test_a_short_name_means_what_its_file_says(tmp_path: Path) -> None:
     folder = tmp_path / "config/localai"
     folder.mkdir(parents=True)
     (folder / "shortnames.conf").write_text('[shortnames]\n"tiny" = "hf://org/tiny"\n')
-    assert orders(tmp_path, "tiny")[0]["kind"] == "pull"
+    assert orders(tmp_path, "tiny")[0].kind == "pull"
 
 
 def test_what_is_here_is_left_alone_and_the_log_says_so(
@@ -64,14 +65,12 @@ def test_what_is_here_is_left_alone_and_the_log_says_so(
 
 def test_a_card_whose_files_are_missing_has_them_fetched(tmp_path: Path) -> None:
     card(tmp_path, "name: small\nbackend: llama_cpp\nmodel: hf://org/small\n")
-    assert orders(tmp_path, "small") == [
-        {"kind": "fetch", "card": "small", "wants": {"hf://org/small": None}}
-    ]
+    assert orders(tmp_path, "small") == [FetchOrder("small", {"hf://org/small": None})]
 
 
 def test_a_profiles_model_may_be_named(tmp_path: Path) -> None:
     (order,) = orders(tmp_path, "gpt-4", profile="cpu")
-    assert (order["kind"], order["card"]) == ("fetch", "gpt-4")
+    assert (order.kind, order.model) == ("fetch", "gpt-4")
 
 
 @pytest.mark.parametrize(

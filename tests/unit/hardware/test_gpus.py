@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from localai.hardware.amd import detect_amd
-from localai.hardware.gpu import Found, Gpu
+from localai.hardware.gpu import FoundGpus, Gpu
 from localai.hardware.machine import detect
 from localai.hardware.vulkan import detect_vulkan, parse_vulkan
 from tests.unit.hardware.recorded import Recorded, failed, printed
@@ -50,11 +50,11 @@ VRAM_FILE = "/sys/class/drm/card0/device/mem_info_vram_total"
 MIB = 2**20
 
 
-def rocm(text: str) -> Found:
+def rocm(text: str) -> FoundGpus:
     return detect_amd(Recorded({"rocm-smi": printed(text)}))
 
 
-def amd_smi(text: str) -> Found:
+def amd_smi(text: str) -> FoundGpus:
     return detect_amd(Recorded({"amd-smi": printed(text)}))
 
 
@@ -62,7 +62,7 @@ def test_rocm_counts_no_graphics_of_the_processor() -> None:
     assert rocm(ROCM).gpus == (
         Gpu("amd", "Radeon RX 6800", 17163091968, 17163091968 - 10850304, "rocm"),
     )
-    assert rocm("no json") == Found()
+    assert rocm("no json") == FoundGpus()
 
 
 def test_newer_rocm_is_asked_by_amd_smi_in_both_of_its_forms() -> None:
@@ -99,8 +99,8 @@ def test_newer_rocm_is_asked_by_amd_smi_in_both_of_its_forms() -> None:
     ],
 )  # fmt: skip
 def test_whatever_amds_tools_print_is_a_gpu_or_none(text: str) -> None:
-    assert rocm(text) == Found()
-    assert amd_smi(text) == Found()
+    assert rocm(text) == FoundGpus()
+    assert amd_smi(text) == FoundGpus()
     assert detect(Recorded({"rocm-smi": printed(text), "amd-smi": printed(text)})).gpus == ()
 
 

@@ -53,8 +53,8 @@ def start(programs: Path, *arguments: str, **variables: str) -> str:
         ({"PROFILE": "cpu"}, "cpu", "cpu"),
         ({"PROFILE": "cpu", "LOCALAI_PROFILE": "gpu-8g"}, "gpu-8g", "gpu-8g"),
         ({"PROFILE": ""}, None, "gpu-24g"),
-        ({"LOCALAI_PROFILE": ""}, None, None),
-        ({"PROFILE": "cpu", "LOCALAI_PROFILE": ""}, None, None),
+        ({"LOCALAI_PROFILE": ""}, None, "gpu-24g"),
+        ({"PROFILE": "cpu", "LOCALAI_PROFILE": ""}, "cpu", "gpu-24g"),
     ],
 )
 def test_the_profile_is_what_somebody_says_else_what_suits(

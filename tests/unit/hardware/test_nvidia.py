@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from localai.hardware.gpu import Found, Gpu
+from localai.hardware.gpu import FoundGpus, Gpu
 from localai.hardware.machine import detect
 from localai.hardware.nvidia import COMMAND, detect_nvidia, parse_nvidia, parse_slices
 from localai.hardware.visible import visible
@@ -25,11 +25,11 @@ GPU 1: NVIDIA GeForce RTX 4090 (UUID: {RTX})
 CUT = f"{A100}, NVIDIA A100-SXM4-40GB, 40960, 40000\n{RTX}, NVIDIA GeForce RTX 4090, 24564, 23898\n"
 
 
-def names(found: Found) -> list[str]:
+def names(found: FoundGpus) -> list[str]:
     return [gpu.name.removeprefix("NVIDIA ") for gpu in found.gpus]
 
 
-def asked(table: str, listed: str = "", **variables: str) -> Found:
+def asked(table: str, listed: str = "", **variables: str) -> FoundGpus:
     probe = Recorded({"nvidia-smi": printed(table), "nvidia-smi -L": printed(listed)})
     probe.variables = variables
     return detect_nvidia(probe)
@@ -40,14 +40,16 @@ def test_name_and_memory_are_listed() -> None:
 
     assert first == Gpu("nvidia", "NVIDIA GeForce RTX 4090", 24564 * MIB, 23898 * MIB, "cuda")
     assert second.memory_total == 6138 * MIB
-    assert asked("") == Found()
+    assert asked("") == FoundGpus()
 
 
 @pytest.mark.parametrize("word", ["[N/A]", "[N A]", "[Not Supported]"])
 def test_one_memory_for_both_tells_no_size(word: str) -> None:
     found = asked(f"GPU-1, NVIDIA GB10, {word}, {word}\n")
 
-    assert found == Found((Gpu("nvidia", "NVIDIA GB10", None, None, "cuda", shares_memory=True),))
+    assert found == FoundGpus(
+        (Gpu("nvidia", "NVIDIA GB10", None, None, "cuda", shares_memory=True),)
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,8 +89,10 @@ def test_a_line_that_is_no_row_is_told(line: str) -> None:
 def test_a_driver_that_does_not_answer_is_told() -> None:
     trouble = "`nvidia-smi` ended with exit code 9: NVIDIA-SMI has failed"
 
-    assert detect_nvidia(Recorded({"nvidia-smi": failed(trouble)})) == Found(troubles=(trouble,))
-    assert detect_nvidia(Recorded()) == Found()
+    assert detect_nvidia(Recorded({"nvidia-smi": failed(trouble)})) == FoundGpus(
+        troubles=(trouble,)
+    )
+    assert detect_nvidia(Recorded()) == FoundGpus()
 
 
 def test_a_lost_gpu_does_not_hide_the_others() -> None:

@@ -32,9 +32,9 @@ def test_cards_are_taken_for_what_they_are_sold_as(mib: int, profile: str) -> No
 
 
 def test_the_reason_names_the_gpu_and_its_size() -> None:
-    assert choose_profile(machine(nvidia(24564, "RTX 4090"))).reason == "the RTX 4090 has 24.0 GiB"
+    assert choose_profile(machine(nvidia(24564, "RTX 4090"))).reason == "the RTX 4090 has 25.8 GB"
     small = choose_profile(machine(nvidia(4096, "GTX 1650")))
-    assert small.reason == "the GTX 1650 has 4.0 GiB, and gpu-8g needs 7.5"
+    assert small.reason == "the GTX 1650 has 4.3 GB, and gpu-8g needs 8.1 GB"
     assert choose_profile(machine()).reason == "no GPU was found"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from localai.hardware import engines
-from localai.hardware.engines import Engine, apis_of, detect_engines, parse_answer
+from localai.hardware.engines import QUESTIONS, Engine, apis_of, detect_engines, parse_answer
 from localai.hardware.probe import ThisMachine
 from localai.hardware.tools import (
     Tool,
@@ -96,21 +96,17 @@ def test_asking_engines_leaves_nothing_in_the_home(
     for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
         (tmp_path / name).mkdir()
-    only = {"onnxruntime": engines._QUESTIONS["onnxruntime"]}
-    monkeypatch.setattr(engines, "_QUESTIONS", only)
 
-    assert detect_engines()[0].trouble is None
+    assert detect_engines({"onnxruntime": QUESTIONS["onnxruntime"]})[0].trouble is None
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_the_same_engine_under_another_name_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"onnxruntime-gpu": "1.2"}
     monkeypatch.setattr(engines, "installed_version", versions.get)
-    monkeypatch.setattr(
-        engines, "_QUESTIONS", {"onnxruntime": 'print("{\\"built_for\\": [], \\"works\\": []}")'}
-    )
+    answer = """print('{"built_for": [], "works": []}')"""
 
-    assert detect_engines() == (Engine("onnxruntime", "1.2"),)
+    assert detect_engines({"onnxruntime": answer}) == (Engine("onnxruntime", "1.2"),)
 
 
 def test_engines_answer_from_processes_of_their_own() -> None:
@@ -128,25 +124,20 @@ def test_engines_answer_from_processes_of_their_own() -> None:
     assert imported == "[]"
 
 
-def test_an_engine_that_cannot_be_imported_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        engines, "_QUESTIONS", {"pydantic": "raise ImportError('libcudart.so.12: no such file')"}
-    )
-    (engine,) = detect_engines()
+def test_an_engine_that_cannot_be_imported_says_why() -> None:
+    (engine,) = detect_engines({"pydantic": "raise ImportError('libcudart.so.12: no such file')"})
     assert engine.trouble == "ImportError: libcudart.so.12: no such file"
 
-    monkeypatch.setattr(engines, "_QUESTIONS", {"no-such-engine": ""})
-    assert detect_engines() == (Engine("no-such-engine", None),)
+    assert detect_engines({"no-such-engine": ""}) == (Engine("no-such-engine", None),)
 
 
 def test_an_engine_that_crashes_or_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     crash = "import os, signal; os.kill(os.getpid(), signal.SIGILL)"
-    monkeypatch.setattr(engines, "_QUESTIONS", {"pydantic": crash})
-    assert detect_engines()[0].trouble == "importing it ended with signal 4"
+    assert detect_engines({"pydantic": crash})[0].trouble == "importing it ended with signal 4"
 
-    monkeypatch.setattr(engines, "_QUESTIONS", {"pydantic": "while True: pass"})
     monkeypatch.setattr(engines, "SECONDS", 0.2)
-    assert detect_engines()[0].trouble == "it could not be imported within 0.2 seconds"
+    (engine,) = detect_engines({"pydantic": "while True: pass"})
+    assert engine.trouble == "it could not be imported within 0.2 seconds"
 
 
 def write_program(folder: Path, name: str, text: str) -> None:
@@ -162,10 +153,10 @@ def test_programs_end_in_time_and_say_what_went_wrong(
     write_program(tmp_path, "bad", "echo NVIDIA-SMI has failed; exit 9")
     write_program(tmp_path, "slow", "exec sleep 60")
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    monkeypatch.setattr("localai.hardware.probe.SECONDS", 0.3)
     here = ThisMachine()
 
-    good, bad, slow = here.run("good"), here.run("bad"), here.run("slow")
+    good, bad = here.run("good"), here.run("bad")
+    slow = ThisMachine(seconds=0.3).run("slow")
     assert good is not None
     assert (good.is_ok, good.out) == (True, "fine\n")
     assert bad is not None

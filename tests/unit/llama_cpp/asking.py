@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -93,27 +92,25 @@ class Gate:
 
     def __init__(self, backend: LlamaCpp, patch: pytest.MonkeyPatch) -> None:
         self.holds = False
-        self._open = threading.Event()
-        self._open.set()
+        self._is_open = True
+        self._moved = threading.Condition()
         decode: Callable[[Batch], int] = backend._context.decode
 
         def decode_when_open(batch: Batch) -> int:
-            self.holds = not self._open.is_set()
-            self._open.wait(DEADLINE)
-            self.holds = False
+            # Looking and waiting are one: a step that is let through began before the gate closed.
+            with self._moved:
+                self.holds = not self._is_open
+                self._moved.wait_for(lambda: self._is_open, DEADLINE)
+                self.holds = False
             return decode(batch)
 
         patch.setattr(backend._context, "decode", decode_when_open)
 
     def close(self) -> None:
-        self._open.clear()
+        with self._moved:
+            self._is_open = False
 
     def open(self) -> None:
-        self._open.set()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never came true"
-        await asyncio.sleep(0)
+        with self._moved:
+            self._is_open = True
+            self._moved.notify_all()

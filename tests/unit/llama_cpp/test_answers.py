@@ -18,6 +18,7 @@ from backends.llama_cpp.worker import LlamaCpp
 from benchmarks.random_gguf import CONTROL_TOKENS, MESSAGE_END
 from localai.errors import ContextLengthExceeded, InvalidRequest, WorkerStopped
 from localai.protocol.events import TextDelta, Usage
+from tests.gateways import until
 from tests.unit.llama_cpp.asking import (
     ENDLESS,
     Answer,
@@ -28,7 +29,6 @@ from tests.unit.llama_cpp.asking import (
     complete,
     completion_request,
     loaded,
-    until,
 )
 
 FIRST_BYTE = len(CONTROL_TOKENS)
@@ -286,13 +286,15 @@ async def test_cancelling_one_who_waits(model_path: Path, monkeypatch: pytest.Mo
         running = asyncio.create_task(chat(backend, "runs"))
         await until(lambda: gate.holds)
         waiting = asyncio.create_task(chat(backend, "waits"))
-        await asyncio.sleep(0)
+        await until(lambda: not backend._engine._inbox.empty())
         waiting.cancel()
-        gate.open()
-        assert (await running).usage.completion_tokens == 16
         with pytest.raises(asyncio.CancelledError):
             await waiting
+        gate.open()
+        assert (await running).usage.completion_tokens == 16
+        await until(lambda: backend.metrics()["cancelled_total"] == 1)
         assert backend.metrics()["sequences_waiting"] == 0
+        assert backend.metrics()["predicted_tokens_total"] == 16
 
 
 async def test_cancelling_the_choice_that_reads_the_prompt(

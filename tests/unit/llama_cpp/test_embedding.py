@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,11 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from backends.llama_cpp.embedding import TextModel
 from backends.llama_cpp.worker import LlamaCpp
 from localai.errors import ContextLengthExceeded, InvalidRequest, LoadFailed
 from localai.protocol.capabilities import Capability
 from localai.protocol.embeddings import EmbeddingRequest
 from localai.settings import builtin_cards_folder
+from tests.unit.gathering import Gathering
 from tests.unit.llama_cpp.asking import backend_for
 from tests.unit.llama_cpp.bert_gguf import CLS, SEP, write_random_bert
 
@@ -77,10 +78,14 @@ async def test_a_berts_vector_is_nearly_the_same_in_a_batch(bert: Path, pooling:
 
 
 @pytest.mark.parametrize("pooling", ["mean", "last"])
-async def test_a_llamas_vector_is_nearly_the_same_in_a_batch(pooling: str) -> None:
+async def test_a_llamas_vector_is_nearly_the_same_in_a_batch(
+    pooling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathering = Gathering(TextModel, monkeypatch)
     async with embedding(STARTER, pooling=pooling) as backend:
         alone = np.concatenate([await vectors(backend, text) for text in TEXTS])
-        together = await asyncio.gather(*(vectors(backend, text) for text in TEXTS))
+        calls = [vectors(backend, text) for text in TEXTS]
+        together = await gathering.answers(backend.metrics, calls)
         assert backend.metrics()["batches_total"] < 2 * len(TEXTS)
     # Activations are rounded to 8 bits for the quantised weights, which tips single numbers over.
     assert np.abs(np.concatenate(together) - alone).max() < 2e-3

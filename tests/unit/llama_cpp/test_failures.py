@@ -10,7 +10,8 @@ import pytest
 from backends.llama_cpp.engine.batch import Batch
 from backends.llama_cpp.worker import LlamaCpp
 from localai.errors import EngineFailed
-from tests.unit.llama_cpp.asking import chat, until
+from tests.gateways import until
+from tests.unit.llama_cpp.asking import chat
 
 Decode = Callable[[Batch], int]
 

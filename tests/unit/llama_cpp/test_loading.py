@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gguf
+import llama_cpp
 import pytest
 
 from backends.llama_cpp.engine.model import Model
@@ -28,6 +30,26 @@ async def test_a_file_of_another_kind(tmp_path: Path) -> None:
     path.write_bytes(b"<!DOCTYPE html>")
     with pytest.raises(LoadFailed, match=r"not a GGUF file: it starts with b'<!DO'"):
         await load(path)
+
+
+async def test_the_library_for_the_processor_comes_before_the_model(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a build that has several, no model loads until one is chosen."""
+    done: list[str] = []
+
+    def recorded(name: str, do: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*values: Any) -> Any:
+            done.append(name)
+            return do(*values)
+
+        return call
+
+    steps = ["llama_backend_init", "llama_model_load_from_file"]
+    for name in steps:
+        monkeypatch.setattr(llama_cpp, name, recorded(name, getattr(llama_cpp, name)))
+    await load(model_path)
+    assert done == steps
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from localai.errors import ContextLengthExceeded, InvalidRequest, LoadFailed, Wo
 from localai.protocol.capabilities import Capability
 from localai.protocol.requests import ChatRequest
 from localai.settings import builtin_cards_folder
+from tests.gateways import until
 from tests.unit.llama_cpp.asking import (
     DEADLINE,
     ENDLESS,
@@ -37,7 +38,6 @@ from tests.unit.llama_cpp.asking import (
     chat,
     collect,
     loaded,
-    until,
 )
 from tests.unit.llama_cpp.random_senses import write_language_model, write_projector
 

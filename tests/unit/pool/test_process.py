@@ -13,7 +13,7 @@ import pytest
 from localai.errors import ConfigError, LoadFailed
 from localai.pool.launchers.process import ProcessLauncher, worker_environment
 from localai.protocol.launch import LaunchSpec
-from tests.gateways import DEADLINE, eventually, is_alive
+from tests.gateways import DEADLINE, eventually, is_alive, until
 
 MANIFEST = """\
 name: made
@@ -84,7 +84,9 @@ async def test_children_of_a_worker_end_with_it(launcher: ProcessLauncher, tmp_p
     load = "print('child', subprocess.Popen(['sleep', '99']).pid, flush=True)"
     process = await launcher.launch(made(tmp_path, load))
     await process.ready(DEADLINE, lambda: None)
-    child = int(process.tail()[-1].split()[1])
+    # What it printed comes on another pipe than that it is ready.
+    told = await until(lambda: [line for line in process.tail() if line.startswith("child ")])
+    child = int(told[0].split()[1])
     assert is_alive(child)
     os.kill(process.pid, signal.SIGKILL)
     await process.wait()

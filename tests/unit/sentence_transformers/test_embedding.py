@@ -13,6 +13,7 @@ from transformers import AutoTokenizer
 from backends.sentence_transformers.model import TextModel
 from localai.errors import ContextLengthExceeded, EngineFailed
 from localai.protocol.embeddings import EmbeddingRequest
+from tests.unit.gathering import Gathering
 from tests.unit.sentence_transformers.conftest import loaded, vectors
 
 WORDS = "the a king queen river house winter runs sleeps under 42 naïve über 東京 ok, (so) far"
@@ -45,9 +46,13 @@ async def test_vectors_are_those_of_the_library(model_path: Path) -> None:
     assert np.abs(ours - theirs).max() <= SAME
 
 
-async def test_calls_that_wait_share_batches(model_path: Path) -> None:
+async def test_calls_that_wait_share_batches(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathering = Gathering(TextModel, monkeypatch)
     async with loaded(model_path) as backend:
-        await asyncio.gather(*(vectors(backend, f"text number {n}") for n in range(64)))
+        calls = [vectors(backend, f"text number {n}") for n in range(64)]
+        await gathering.answers(backend.metrics, calls)
         assert backend.metrics()["texts_total"] == 64
         assert backend.metrics()["batches_total"] <= 16
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -37,7 +39,7 @@ class Fault:
 
 @dataclass
 class Asked:
-    """A request and how many bytes of its body went out."""
+    """A request and how many bytes of its body were sent, be it to a client who left."""
 
     method: str
     path: str
@@ -81,28 +83,34 @@ class FileServer:
     @property
     def origin(self) -> str:
         """The host and port."""
-        return self.url.removeprefix("http://")
+        return self.url.partition("://")[2]
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], files: FileServer) -> None:
+    def __init__(
+        self, address: tuple[str, int], files: FileServer, tls: ssl.SSLContext | None
+    ) -> None:
         self.files = files
         super().__init__(address, _Handler)
+        if tls is not None:  # each handler's thread shakes hands, so that none keeps others waiting
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say what went wrong, except that a client left, as tests let them."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)
 
 
 @contextmanager
-def serve_files(host: str = "127.0.0.1") -> Iterator[FileServer]:
+def serve_files(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[FileServer]:
     """Run a server on a free port of `host`, an address of the loopback."""
     files = FileServer("")
-    server = _Server((host, 0), files)
-    files.url = f"http://{host}:{server.server_address[1]}"
+    server = _Server((host, 0), files, tls)
+    files.url = f"{'http' if tls is None else 'https'}://{host}:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -112,6 +120,14 @@ def serve_files(host: str = "127.0.0.1") -> Iterator[FileServer]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """Give a host and port where nobody listens, and nobody else can begin to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 @cache
@@ -214,8 +230,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, asked: Asked, body: bytes) -> None:
         for at in range(0, len(body), _BLOCK):
             block = body[at : at + _BLOCK]
+            asked.sent += len(block)  # first: who has all bytes may look at once
             self.wfile.write(block)
-            asked.sent += len(block)
         self.wfile.flush()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as inherited

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
+from localai.store.flights import Downloader
 from localai.store.store import Store
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -9,18 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from localai.file_locks import open_locked, try_lock
 from localai.gallery.pulled import refuse_not_run
-from localai.store import preview
+from localai.store import archives, preview
 from localai.store.artifact import RemoteFile
-from localai.store.download import Downloader
-from localai.store.errors import Cancelled
+from localai.store.errors import Cancelled, WrongFile
+from localai.store.flights import Downloader
+from localai.store.progress import Progress
 from localai.store.store import Store
 from tests.unit.cli.minimal_gguf import minimal_gguf
 from tests.unit.store.file_server import Asked, Fault, FileServer, Reply
 from tests.unit.store.hub_server import Hub
+from tests.unit.store.registry_server import tar_of
 
-AT_ONCE = 5.0
-"""Seconds, on a slow machine too; what is waited for here takes 20 and more."""
+AT_ONCE = 12.0
+"""Seconds, on a slow machine too; what is waited for here takes 15 and more."""
 
 
 class Asking:
@@ -79,6 +83,46 @@ def test_a_glance_is_left(
         Store(tmp_path).pull("org/repo", check=refuse_not_run, cancel=cancel)
     assert time.monotonic() - began < AT_ONCE
     wish.join()
+
+
+def test_waiting_for_who_unpacks_into_the_same_folder_is_left(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, cancel = Store(tmp_path), threading.Event()
+    url = server.put("/models/voice.tar", tar_of({"voice.onnx": b"ONNX"}))
+    folder = store.pull(url).folder
+    server.put("/models/voice.tar", tar_of({"voice.onnx": b"NEWER"}))
+
+    def asked(descriptor: int) -> bool:
+        cancel.set()  # not before, as that would end the download
+        return try_lock(descriptor)
+
+    held = open_locked(folder)
+    assert held is not None
+    monkeypatch.setattr(archives, "try_lock", asked)
+    with pytest.raises(Cancelled, match="Unpacking into"):
+        store.pull(url, force=True, cancel=cancel)
+    os.close(held)
+    assert store.pull(url, force=True).model.read_bytes() == b"NEWER"
+
+
+def test_a_file_that_fails_ends_the_others_and_leaves_the_callers_event(
+    server: FileServer, other_server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    files = {"config.json": b"{}", "model.safetensors": bytes(8) + b"{" + bytes(90_000)}
+    Hub(server, other_server).put("org/repo", files)
+    other_server.always = Fault(pause_at=100)  # the weights would take forever
+    cancel, began = threading.Event(), time.monotonic()
+
+    def fail(progress: Progress) -> None:
+        if progress.path == "config.json" and progress.phase == "done":
+            raise WrongFile("it is refused")
+
+    with pytest.raises(WrongFile, match="refused"):
+        Store(tmp_path).pull("org/repo", progress=fail, cancel=cancel)
+    assert time.monotonic() - began < AT_ONCE
+    assert not cancel.is_set()
 
 
 def test_a_login_that_is_renewed_is_left(server: FileServer, tmp_path: Path) -> None:

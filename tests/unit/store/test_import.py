@@ -36,7 +36,8 @@ def tar_with(
             for name, one in content.items()
         ],
     } | more  # fmt: skip
-    texts = {"model.json": json.dumps(record), "card.yaml": yaml.safe_dump(card) if card else ""}
+    text = card if isinstance(card, str) else yaml.safe_dump(card) if card else ""
+    texts = {"model.json": json.dumps(record), "card.yaml": text}
     members = {name: text.encode() for name, text in texts.items()}
     members |= {f"files/{FOLDER}/{name}": one for name, one in content.items()}
     with tarfile.open(path, "w") as tar:
@@ -152,6 +153,30 @@ def test_a_refusal_comes_before_the_first_byte(store: Store, tmp_path: Path) -> 
     tar = tar_with(tmp_path / "m.tar", {"m.gguf": MODEL})
     with pytest.raises(AlreadyThere, match="taken"):
         store.import_(tar, accept=refuse)
+    assert not store.folder.exists()
+
+
+REPEATED = "a0: &a0 [x]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 7)
+)
+
+
+@pytest.mark.parametrize("trust", [False, True])
+@pytest.mark.parametrize(
+    ("card", "reason"),
+    [
+        (REPEATED, "anchors"),
+        ("model: &a [*a]", "nested too deeply"),
+        ("a: " + "[" * 5000, "nested too deeply"),
+        ("name: [", "not valid YAML"),
+    ],
+)
+def test_a_card_that_would_take_forever_to_read_is_refused(
+    store: Store, tmp_path: Path, card: str, reason: str, trust: bool
+) -> None:
+    tar = tar_with(tmp_path / "m.tar", {"m.gguf": MODEL}, card)
+    with pytest.raises(UnreadableArtifact, match=reason):
+        store.import_(tar, trust=trust)
     assert not store.folder.exists()
 
 

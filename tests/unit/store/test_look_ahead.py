@@ -11,8 +11,9 @@ from localai.gallery.pulled import refuse_not_run
 from localai.references import parse_reference
 from localai.store import preview
 from localai.store.artifact import Artifact, RemoteFile
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
 from localai.store.errors import AccessRefused
+from localai.store.flights import Downloader
 from localai.store.glance import glance
 from localai.store.preview import look_ahead
 from localai.store.store import Store

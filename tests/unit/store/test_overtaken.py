@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from localai.file_locks import open_locked
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
 from localai.store.errors import FetchFailed
+from localai.store.flights import Downloader
 from localai.store.partial import part_path
 from localai.store.progress import Progress
 from localai.store.store import Store

@@ -14,11 +14,12 @@ import pytest
 from localai.file_locks import is_locked, open_locked
 from localai.store import underway
 from localai.store.cleaning import HOUR, WEEK, Pruning
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
 from localai.store.errors import UnreadableRecord
+from localai.store.flights import Downloader
 from localai.store.layout import LOCK
 from localai.store.store import Store
-from localai.store.underway import noted
+from localai.store.underway import marked
 from tests.gateways import eventually
 from tests.unit.store.content import gguf, sha256
 from tests.unit.store.file_server import Asked, Fault, FileServer, Reply
@@ -197,7 +198,7 @@ def test_looking_at_the_room_keeps_others_from_ending_their_pull_meanwhile(
         locked.append(is_locked(store.folder / LOCK))
         return is_locked(path)
 
-    with noted(store.folder, "url/host", store.lock), monkeypatch.context() as patched:
+    with marked(store.folder, "url/host", store.lock), monkeypatch.context() as patched:
         patched.setattr(underway, "is_locked", look)
         store.usage()
     assert locked == [True]

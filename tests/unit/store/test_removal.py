@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from localai.file_locks import open_locked
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
 from localai.store.errors import FetchFailed, InUse
+from localai.store.flights import Downloader
 from localai.store.hub_cache import add_to_cache, cache_folder
 from localai.store.in_use import User
 from localai.store.store import Store

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from localai.store.artifact import RemoteFile
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
 from localai.store.errors import DiskFull, FetchFailed
+from localai.store.flights import Downloader
 from localai.store.partial import bytes_there, part_path, state_path
 from localai.store.store import Store
 from tests.unit.store.content import gguf, sha256

@@ -15,7 +15,7 @@ import pytest
 
 from localai.errors import InvalidReference
 from localai.store.cleaning import Pruning
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
 from localai.store.errors import (
     Cancelled,
     InUse,
@@ -24,6 +24,7 @@ from localai.store.errors import (
     UnsafeFile,
     WrongFile,
 )
+from localai.store.flights import Downloader
 from localai.store.in_use import users_of
 from localai.store.progress import Meter, Progress
 from localai.store.ranges import Ranges
@@ -247,6 +248,23 @@ def test_pruning_takes_unfinished_and_unused_files_only(server: FileServer, stor
     assert not (store.folder / "hf").exists()
     assert store.prune(Pruning(0, 0)).paths == ("url/x/fresh.gguf.part",)
     assert store.find(model.reference) == model
+
+
+def test_a_record_that_cannot_be_written_leaves_no_rest(
+    server: FileServer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = store.pull(url_of(server))
+    (record,) = (store.folder / "records").iterdir()
+    before = record.read_text("utf-8")
+
+    def refuse(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="gone"):
+        store.note_card(model, Path("/cards/mine.yaml"))
+    assert list(record.parent.iterdir()) == [record]
+    assert record.read_text("utf-8") == before
 
 
 def test_pruning_leaves_a_download_under_way(server: FileServer, store: Store) -> None:

@@ -15,8 +15,9 @@ from localai.gallery.pulled import import_pulled, refuse_not_run
 from localai.protocol.manifest import read_manifests
 from localai.settings import builtin_backends_folder
 from localai.store import preview
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
 from localai.store.errors import FetchFailed, Offline, UnreadableArtifact, UnsafeFile
+from localai.store.flights import Downloader
 from localai.store.hub_cache import cache_folder
 from localai.store.store import Store
 from tests.unit.cli.minimal_gguf import minimal_gguf

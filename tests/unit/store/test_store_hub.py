@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
 from localai.store.errors import AccessRefused, FetchFailed, NotInRegistry, UnsafeFile, WrongFile
+from localai.store.flights import Downloader
 from localai.store.progress import Progress
 from localai.store.store import Store
 from tests.unit.store.content import gguf, sha256

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
 from localai.store.errors import FetchFailed, Offline
+from localai.store.flights import Downloader
 from localai.store.store import Store
 from tests.unit.store.content import gguf, sha256
 from tests.unit.store.file_server import FileServer

@@ -10,7 +10,8 @@ import pytest
 
 from localai.network.reach import PUBLIC_MODELS, PrivateHost
 from localai.store.artifact import RemoteFile
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
+from localai.store.flights import Downloader
 from localai.store.store import Store
 from tests.gateways import eventually
 from tests.unit.network.names import PRIVATE, Names

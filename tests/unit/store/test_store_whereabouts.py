@@ -9,7 +9,7 @@ import pytest
 
 from localai.cards.resolved import Meaning
 from localai.store.store import Store
-from localai.store.whereabouts import locator
+from localai.store.whereabouts import Locator
 from tests.unit.store.content import gguf
 from tests.unit.store.file_server import FileServer
 
@@ -39,23 +39,23 @@ def test_a_text_without_a_scheme_means_what_it_means_for_pull(
     tmp_path: Path, shortnames: Path, text: str, reference: str
 ) -> None:
     shortnames.write_text('[shortnames]\n"small" = "tiny"\n"tiny" = "ollama://tiny:1b"\n')
-    assert locator(tmp_path).meaning(text) == Meaning(reference)
+    assert Locator(tmp_path).meaning(text) == Meaning(reference)
     assert str(Store(tmp_path).reference(text)) == reference
 
 
 @pytest.mark.parametrize("text", ["m.gguf", "sub/m.gguf", "./org/repo", "~/m", "/m", "none", "a b"])
 def test_everything_else_is_a_path(tmp_path: Path, text: str) -> None:
-    assert locator(tmp_path).meaning(text) is None
+    assert Locator(tmp_path).meaning(text) is None
 
 
 def test_a_short_name_may_be_a_file_s(tmp_path: Path, shortnames: Path) -> None:
     shortnames.write_text(f'[shortnames]\n"own" = "{tmp_path}/m.gguf"\n')
-    assert locator(tmp_path).meaning("own") == Meaning((tmp_path / "m.gguf").as_uri())
+    assert Locator(tmp_path).meaning("own") == Meaning((tmp_path / "m.gguf").as_uri())
 
 
 def test_a_name_may_be_a_gallery_s(tmp_path: Path) -> None:
     known = {"tiny": Meaning("hf://org/tiny", "0" * 64)}
-    locate = locator(tmp_path, known.get)
+    locate = Locator(tmp_path, known.get)
     assert locate.meaning("tiny") == known["tiny"]
     assert locate.meaning("none") is None
 
@@ -64,7 +64,7 @@ def test_short_names_that_cannot_be_read_are_told_once(
     tmp_path: Path, shortnames: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shortnames.write_text("[shortnames")
-    locate = locator(tmp_path)
+    locate = Locator(tmp_path)
     with caplog.at_level(logging.WARNING, "localai.store"):
         assert locate.meaning("org/repo") == Meaning("hf://org/repo")
         assert locate.meaning("tiny") is None
@@ -74,7 +74,7 @@ def test_short_names_that_cannot_be_read_are_told_once(
 def test_only_a_whole_model_is_here(tmp_path: Path, server: FileServer) -> None:
     url = server.put("/models/m.gguf", gguf(5000))
     model = Store(tmp_path / "store").pull(url)
-    locate = locator(tmp_path / "store")
+    locate = Locator(tmp_path / "store")
     assert locate(url) == model.model
     assert locate(url, model.files[0].sha256.upper()) == model.model
     assert locate(url, "0" * 64) is None

@@ -1,20 +1,30 @@
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import os
+import sys
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
 from localai.store.errors import DiskFull, UnreadableArtifact, UnsafeFile
+from localai.store.flights import Downloader
 from localai.store.store import Store
 from localai.store.unpack import unpack
 from tests.unit.store.content import gguf
 from tests.unit.store.file_server import FileServer
 from tests.unit.store.registry_server import Blob, TokenRegistry, manifest_of, tar_of
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 MODEL = gguf(5000)
 IMAGE_CONFIG = Blob("application/vnd.oci.image.config.v1+json", b"{}")
@@ -152,6 +162,57 @@ def test_a_cut_or_foreign_archive_is_unreadable(tmp_path: Path) -> None:
     for content in (whole[:3000], b"no tar", tar_of({"a": MODEL})[:4000]):
         with pytest.raises(UnreadableArtifact, match="cannot be unpacked"):
             unpack(archive(tmp_path, content), tmp_path / "m")
+
+
+def header(kind: bytes, size: int) -> bytes:
+    member = tarfile.TarInfo("a")
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.USTAR_FORMAT)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_of_any_size_is_not_read(tmp_path: Path, kind: bytes) -> None:
+    """It would be read whole into memory, however little of the archive it takes."""
+    packed = gzip.compress(header(kind, 64 << 20) + bytes(64 << 20))
+    with pytest.raises(UnreadableArtifact, match="header of 64 MiB"):
+        unpack(archive(tmp_path, packed), tmp_path / "m")
+
+
+def test_headers_of_headers_without_end_are_unreadable(tmp_path: Path) -> None:
+    chain = (header(tarfile.XHDTYPE, 12) + b"12 path=abc\n".ljust(512, b"\0")) * 3000
+    with pytest.raises(UnreadableArtifact, match="cannot be unpacked"):
+        unpack(archive(tmp_path, chain), tmp_path / "m")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstd.compress])
+def test_an_archive_is_decoded_once(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """What came out of a pipe does not come a second time."""
+    members = [file("a", b"1" * 512), symlink("link", "b"), file("b", MODEL), file("a", b"2")]
+    out, into = os.pipe()
+    with open(into, "wb") as writing:
+        writing.write(pack(tar_with(members)))
+    with open(out, "rb"):
+        unpack(Path(f"/dev/fd/{out}"), tmp_path / "m")
+    assert files_below(tmp_path / "m") == {"a": b"2", "b": MODEL, "link": MODEL}
+
+
+def test_members_of_gzip_one_after_the_other_are_one_archive(tmp_path: Path) -> None:
+    """As images are packed of which each file can be fetched alone."""
+    tar = tar_of({"a": MODEL, "b": b"b"})
+    packed = b"".join(gzip.compress(tar[at : at + 1000]) for at in range(0, len(tar), 1000))
+    assert unpack(archive(tmp_path, packed), tmp_path / "m").files == ["a", "b"]
+
+
+def test_a_file_that_does_not_fit_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage:
+        free = 1000
+
+    monkeypatch.setattr("localai.store.unpack.shutil.disk_usage", lambda _: Usage)
+    with pytest.raises(DiskFull):
+        unpack(archive(tmp_path, tar_with([file("a"), file("b", MODEL)])), tmp_path / "m")
+    assert files_below(tmp_path / "m") == {}
 
 
 def test_a_disk_that_fills_up_midway_is_said(

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from localai.gallery.fetching import fetch_text
-from localai.store.download import Downloader, Patience
+from localai.store.download import Patience
 from localai.store.errors import FetchFailed, Offline, Unreachable
+from localai.store.flights import Downloader
 from localai.store.store import Store
-from tests.unit.store.file_server import Fault, serve_files
+from tests.unit.store.file_server import Fault, nobody, serve_files
 
 
-@pytest.fixture
-def nobody() -> Iterator[str]:
-    """A host and port where nobody listens, and nobody else can begin to."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{taken.getsockname()[1]}"
+@pytest.fixture(name="nobody")
+def _nobody() -> Iterator[str]:
+    with nobody() as place:
+        yield place
 
 
 @pytest.fixture

@@ -36,9 +36,11 @@ def test_the_model_and_the_options_that_name_files_are_held(tmp_path: Path) -> N
     assert is_locked(model)
     assert is_locked(projector)
     assert not is_locked(other)
-    assert len(hold(found)) == 2, "a second worker may run the same model"
-    for descriptor in held:
+    also_held = hold(found)
+    assert len(also_held) == 2, "a second worker may run the same model"
+    for descriptor in (*held, *also_held):
         assert not os.get_inheritable(descriptor)
+        os.close(descriptor)
 
 
 def test_of_a_folder_all_is_held_but_what_is_still_fetched(tmp_path: Path) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localai.cli import commands
-from localai.cli.failures import run_to_exit_code
 from tests.unit.cards.importers.model_files import write_gguf
 from tests.unit.cli.ended import Ended
+from tests.unit.cli.run_here import run_here
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def localai(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
 
     def run(*arguments: str) -> Ended:
-        return Ended(run_to_exit_code(commands, arguments), *capsys.readouterr())
+        return run_here(capsys, *arguments)
 
     return run
 

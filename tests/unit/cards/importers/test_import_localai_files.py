@@ -11,7 +11,7 @@ import yaml
 
 from localai.cards.importers.imported import CannotImport, Imported
 from localai.cards.importers.importing import import_card, import_cards
-from localai.store.whereabouts import locator
+from localai.store.whereabouts import Locator
 from tests.unit.cards.importers.checking import BACKENDS, check_imported
 from tests.unit.cards.importers.model_files import write_gguf, write_json
 
@@ -23,7 +23,7 @@ def imported(folder: Path, **data: Any) -> Imported:
     """Import a model's data with a store that is empty, as `localai card import` does."""
     path = folder / "model.yaml"
     path.write_text(yaml.safe_dump(data), "utf-8")
-    found = import_card(path, BACKENDS, locate=locator(folder / "store"))
+    found = import_card(path, BACKENDS, locate=Locator(folder / "store"))
     check_imported(found, folder)
     return found
 

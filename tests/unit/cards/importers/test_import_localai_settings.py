@@ -10,7 +10,7 @@ import yaml
 
 from localai.cards.importers.imported import CannotImport, Imported
 from localai.cards.importers.importing import import_card
-from localai.cards.importers.yaml_documents import parse_documents
+from localai.cards.importers.yaml_documents import read_documents
 from tests.unit.cards.importers.checking import BACKENDS, check_imported
 
 
@@ -94,6 +94,28 @@ def test_one_bad_stop_does_not_cost_the_others(tmp_path: Path) -> None:
     assert sum("`stopwords`" in note for note in found.notes) == 3
 
 
+def test_what_is_lost_is_told_by_its_keys(tmp_path: Path) -> None:
+    found = imported(
+        tmp_path,
+        "mirostat: 2\nthreads: 0\npinned: false\nsystem_prompt: Be kind.\n"
+        "function: {parallel_calls: true}\ncontext_size: many\nknown_usecases: [image, vision]\n"
+        "download_files: [{filename: a, uri: 'hf://a/b/c', mode: 1}]\nstopwords: [a, b, c, d, e]",
+    )
+    assert {key for note in found.lost for key in note.keys} == {
+        "mirostat", "function.parallel_calls", "context_size", "system_prompt", "known_usecases",
+        "download_files[0].mode", "stopwords",
+    }  # fmt: skip
+    assert {note.text for note in found.lost} < set(found.notes)
+    assert noted(found, "`threads` (0) is left out", "says the same as leaving it out")
+
+
+def test_an_error_tells_its_reason_without_the_file(tmp_path: Path) -> None:
+    with pytest.raises(CannotImport) as raised:
+        imported(tmp_path, "known_usecases: [FLAG_RERANK]")
+    assert raised.value.reason == "its model ranks texts, and no backend here does."
+    assert raised.value.message == f"{tmp_path / 'model.yaml'}: {raised.value.reason}"
+
+
 def test_foreign_code_is_never_switched_on(tmp_path: Path) -> None:
     for said in ("trust_remote_code: true", "options: ['trust_remote_code:true']"):
         path = tmp_path / "model.yaml"
@@ -105,9 +127,15 @@ def test_foreign_code_is_never_switched_on(tmp_path: Path) -> None:
         assert noted(found, "write `trust: true` into the card, and `options.trust_remote_code")
 
 
+def documents(folder: Path, text: str) -> list[Any]:
+    path = folder / "documents.yaml"
+    path.write_text(text, "utf-8")
+    return read_documents(path)
+
+
 def test_names_keep_their_spelling(tmp_path: Path) -> None:
     text = "{name: 1.10, alias: 007, roles: {user: 1.0}, parameters: {model: 2024, top_p: 0.5}}"
-    assert parse_documents(text, tmp_path) == [
+    assert documents(tmp_path, text) == [
         {
             "name": "1.10",
             "alias": "007",
@@ -118,7 +146,17 @@ def test_names_keep_their_spelling(tmp_path: Path) -> None:
 
 
 def test_yaml_is_read_as_go_reads_it(tmp_path: Path) -> None:
-    assert parse_documents(r'''a: "it\'s"''', tmp_path) == [{"a": "it's"}]
+    assert documents(tmp_path, r'''a: "it\'s"''') == [{"a": "it's"}]
+
+
+def test_each_document_has_anchors_of_its_own(tmp_path: Path) -> None:
+    text = "a: &x [1, null]\nname: ~\n---\n---\n~\n---\n- {b: &x on, model: [1.10], c: *x}\n"
+    assert documents(tmp_path, text) == [
+        {"a": [1, None], "name": None},
+        [{"b": "on", "model": [1.1], "c": "on"}],
+    ]
+    with pytest.raises(CannotImport, match=r"documents\.yaml:3: .* no anchor '&x' before this\."):
+        documents(tmp_path, "a: &x 1\n---\nb: *x\n")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,143 @@
+"""Whom TLS believes: the authorities of this machine or of the environment, and a server's own.
+
+`SSL_CERT_FILE` and `SSL_CERT_DIR` stand in place of this machine's authorities, as for OpenSSL;
+where neither is set `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE` does, as for requests.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localai.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
+
+_UNKNOWN_SIGNER = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's numbers of failures that the certificate of an authority mends."""
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """What counts for one server beside what counts for all.
+
+    `authorities` are files in PEM; `own` are certificates to show, each with its key. Unless
+    `checked` any certificate is good.
+    """
+
+    authorities: tuple[Path, ...] = ()
+    own: tuple[tuple[Path, Path], ...] = ()
+    checked: bool = True
+
+
+USUAL = Certificates()
+
+
+def context_for(certificates: Certificates = USUAL) -> ssl.SSLContext:
+    """Return what checks and shows certificates; building it takes long, so it is kept.
+
+    Files that have changed are read again. Raises ConfigError for those that cannot be used.
+    """
+    file, folder = _of_environment()
+    used = [file, folder, *certificates.authorities, *sum(certificates.own, ())]
+    return _built(certificates, file, folder, tuple(map(_stamp, used)))
+
+
+def tls_failure(error: BaseException) -> ssl.SSLError | None:
+    """Return the failure of TLS behind the error of a client, None where it has another cause."""
+    import ssl
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
+def is_distrust(error: BaseException) -> bool:
+    """Tell whether the server was reached, and its certificate not believed."""
+    import ssl
+
+    return isinstance(tls_failure(error), ssl.SSLCertVerificationError)
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why a client failed, in words; for a certificate also what to do."""
+    import ssl
+
+    failure = tls_failure(error)
+    if not isinstance(failure, ssl.SSLCertVerificationError):
+        return str(error) or type(error).__name__
+    advice = "compare the clock of this machine and the name with what the certificate says"
+    if failure.verify_code in _UNKNOWN_SIGNER:
+        advice = (
+            "add the certificate of its authority to those of this machine, or name a file with "
+            "all authorities that you trust in SSL_CERT_FILE"
+        )
+    return f"its certificate is not trusted here ({failure.verify_message}): {advice}"
+
+
+def _of_environment() -> tuple[str | None, str | None]:
+    """Return the file and the folder with all authorities, None for what is not named."""
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if file or folder:
+        return file or None, folder or None
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
+    return (None, bundle) if bundle and os.path.isdir(bundle) else (bundle, None)
+
+
+def _stamp(path: str | Path | None) -> int:
+    with suppress(OSError):
+        return 0 if path is None else os.stat(path).st_mtime_ns
+    return 0
+
+
+@lru_cache(maxsize=16)
+def _built(
+    certificates: Certificates, file: str | None, folder: str | None, _: tuple[int, ...]
+) -> ssl.SSLContext:
+    import ssl
+
+    context = _believing(file, folder)
+    for path in certificates.authorities:
+        with _reading(str(path)):
+            context.load_verify_locations(path)
+    for certificate, key in certificates.own:
+        with _reading(f"{certificate} with {key}"):
+            # Without a password here OpenSSL asks for one at the terminal, and waits.
+            context.load_cert_chain(certificate, key, password="")
+    if not certificates.checked:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _believing(file: str | None, folder: str | None) -> ssl.SSLContext:
+    import ssl
+
+    import httpx2
+
+    if file is None and folder is None:
+        return httpx2.create_ssl_context(trust_env=False)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with _reading(f"{file or folder}, which the environment names for TLS,"):
+        if folder is not None and not any(map(os.path.isdir, folder.split(os.pathsep))):
+            raise FileNotFoundError(2, "No such folder", folder)
+        context.load_verify_locations(file, folder)
+    return context
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:  # ssl.SSLError is one
+        reason = error.strerror or str(error)
+        raise ConfigError(
+            f"{what} cannot be read as certificates in PEM: {reason}. Mend or remove it."
+        ) from error
