@@ -198,7 +198,7 @@ class CardError(LocalAIError):
     default_code = "invalid_card"
 
     def __init__(self, message: str, *, path: str, line: int | None = None) -> None:
-        self.path, self.line = path, line
+        self.path, self.line, self.reason = path, line, message
         where = path if line is None else f"{path}:{line}"
         super().__init__(f"{where}: {message}", details={"path": path, "line": line})
 
@@ -212,8 +212,12 @@ _LONGEST_GUESSED = 200
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean 'x' or 'y'?` for the names closest to `name`, or nothing."""
+    """Return ` Did you mean 'x' or 'y'?` for the names closest to `name`, or nothing.
+
+    Capital letters make no difference.
+    """
     if len(name) > _LONGEST_GUESSED:
         return ""
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
+    spelled = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(name.casefold(), spelled, n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(repr(spelled[c]) for c in close)}?" if close else ""

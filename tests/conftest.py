@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 _FOLDERS = ("unit", "contract", "wire", "e2e", "fault")
+_SWITCHES = ("PROFILE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+"""The last two are also set by the backends that tests import, for the whole process."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,7 +34,7 @@ def no_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith(("LOCALAI_", "OPENAI_", "XDG_")) or name == "PROFILE":
+            if name.startswith(("LOCALAI_", "OPENAI_", "XDG_")) or name in _SWITCHES:
                 patch.delenv(name)
         patch.setenv("HOME", str(home))
         patch.setattr(socket.socket, "connect", _connect_on_loopback)

@@ -149,7 +149,7 @@ async def _reload(gateway: Gateway) -> None:
         with _told("the generated files that have expired cannot be removed"):
             gateway.generated.remove_expired()
         with _told("the jobs that have waited long enough cannot be tried again"):
-            gateway.jobs.begin_due()
+            gateway.jobs.begin_due(gateway.orders.is_current)
 
 
 @contextmanager

@@ -60,6 +60,8 @@ class _File:
     seen: _Seen
     resolved: ResolvedCard | None
     problems: tuple[Problem, ...]
+    names: tuple[str, ...] = ()
+    """What models are called that have no card because of the problems."""
 
 
 class Catalog:
@@ -95,7 +97,8 @@ class Catalog:
             if {path: file.seen for path, file in self._files.items()} == seen:
                 return Changes()
             self._files = {path: self._read(path, one) for path, one in seen.items()}
-            return self._take(build_index(self._by_folder(), self._default_models))
+            index = build_index(self._by_folder(), self._default_models, self._broken_names())
+            return self._take(index)
 
     def cards(self) -> list[ResolvedCard]:
         """Return every card, by name."""
@@ -186,7 +189,7 @@ class Catalog:
         checked = check_card(path, self._backends, source)
         kept = before.resolved if before and checked.problems else None
         found = replace(checked.resolved, locate=self._locate) if checked.resolved else kept
-        return _File(seen, found, checked.problems)
+        return _File(seen, found, checked.problems, checked.names)
 
     def _by_folder(self) -> list[list[ResolvedCard]]:
         return [
@@ -197,6 +200,14 @@ class Catalog:
             ]
             for index in range(len(self._folders))
         ]
+
+    def _broken_names(self) -> dict[str, Problem]:
+        """Return the first problem of each card that is broken, by the name that it has or had."""
+        broken: dict[str, Problem] = {}
+        for file in self._files.values():
+            for name in file.names:
+                broken.setdefault(name, file.problems[0])
+        return broken
 
     def _take(self, index: CardIndex) -> Changes:
         before, after = self._index.cards, index.cards
@@ -238,7 +249,7 @@ def card_files(folder: Path) -> list[Path]:
 
 
 def _broken(problem: Problem, card_name: str | None = None) -> BrokenCard:
-    return BrokenCard(problem.path, problem.line, problem.message, card_name)
+    return BrokenCard(problem.path, problem.line, problem.text, card_name)
 
 
 def _lost_fallbacks(index: CardIndex) -> Iterator[BrokenCard]:

@@ -44,15 +44,20 @@ def _complaint(
 def _plain(errors: list[ErrorDetails]) -> str:
     # The branch of the right type has the more useful complaint.
     telling = [one for one in errors if not one["type"].endswith("_type")] or errors
-    text = " or ".join(dict.fromkeys(_yaml_words(one["msg"]) for one in telling))
+    text = " or ".join(dict.fromkeys(map(_words, telling)))
     value = errors[0]["input"]
     if telling[0]["type"] == "value_error" or isinstance(value, dict | list | BaseModel):
         return text
     return f"{text}, not {_shown(value)}"
 
 
-def _yaml_words(message: str) -> str:
-    text = message.removeprefix("Value error, ").removeprefix("Input ")
+def _words(error: ErrorDetails) -> str:
+    match error["type"]:
+        case "too_short":
+            return "must not be empty"
+        case "string_pattern_mismatch":  # of checksums alone
+            return "should be a SHA-256 checksum of 64 hex digits"
+    text = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return text.replace("an object", "a mapping").replace("a valid array", "a list")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from localai.cards.aliases import DEFAULT_ALIASES, habitual_capability, takes_along, undated
 from localai.cards.problems import Problem
@@ -26,6 +26,8 @@ class CardIndex:
     chosen: Mapping[Capability, str]
     """The defaults that the settings ask for."""
     clashes: tuple[Problem, ...]
+    broken: Mapping[str, Problem] = field(default_factory=dict)
+    """What is wrong with the cards that cannot be used, by their names."""
 
     def resolve(self, name: str | None, capability: Capability) -> ResolvedCard:
         """Return the card that answers calls of `capability` for `name`."""
@@ -46,13 +48,19 @@ class CardIndex:
             raise ModelNotFound(
                 f"There is no model whose name has {len(name)} characters.", param="model"
             )
-        for candidate in (name, name.rpartition(":")[0], undated(name)):
+        for candidate in _candidates(name):
             found = self.cards.get(self.aliases.get(candidate, candidate))
             if found is not None:
                 return found
         capability = habitual_capability(name)
         if capability is not None and capability in self.defaults:
             return self.defaults[capability]
+        for candidate in _candidates(name):
+            if (problem := self.broken.get(candidate)) is not None:
+                raise ModelNotFound(
+                    f"The model '{name}' cannot be used, for its card is broken. {problem}",
+                    param="model",
+                )
         hint = nearest(name, [*self.cards, *self.aliases])
         raise ModelNotFound(
             f"There is no model '{name}'.{hint} GET /v1/models lists all models.", param="model"
@@ -79,8 +87,9 @@ class CardIndex:
                 "no such model. GET /v1/models lists all models.",
                 param="model",
             )
+        mend = "mend a broken one, which `localai doctor` lists, or " if self.broken else ""
         raise ModelNotFound(
-            f"The request names no model, and there is none for '{capability}': add a card.",
+            f"The request names no model, and there is none for '{capability}': {mend}add a card.",
             param="model",
         )
 
@@ -91,16 +100,25 @@ class CardIndex:
         return f" Use '{able[0].name}' instead." if able else " No model here can: add a card."
 
 
+def _candidates(name: str) -> tuple[str, ...]:
+    """Return what a card may be called that `name` means."""
+    return name, name.rpartition(":")[0], undated(name)
+
+
 def _is_claimed(name: str, card: ResolvedCard) -> bool:
     """Tell whether `card` itself says that it is called `name`, which OpenAI's names do not."""
-    candidates = {name, name.rpartition(":")[0], undated(name)}
-    return not candidates.isdisjoint({card.name, *card.card.aliases})
+    return not {*_candidates(name)}.isdisjoint({card.name, *card.card.aliases})
 
 
 def build_index(
-    folders: Sequence[Sequence[ResolvedCard]], chosen: Mapping[Capability, str]
+    folders: Sequence[Sequence[ResolvedCard]],
+    chosen: Mapping[Capability, str],
+    broken: Mapping[str, Problem] | None = None,
 ) -> CardIndex:
-    """Return the meaning of every name in the cards of `folders`; later folders win."""
+    """Return the meaning of every name in the cards of `folders`; later folders win.
+
+    `broken` tells what is wrong with those that cannot be used, by their names.
+    """
     named, same_names = _named(folders)
     ranked = [card for cards in named for card in cards]
     by_name = {card.name: card for card in ranked}
@@ -117,6 +135,7 @@ def build_index(
         defaults={capability: cards[card.name] for capability, card in defaults.items()},
         chosen=dict(chosen),
         clashes=(*same_names, *same_aliases),
+        broken=broken or {},
     )
 
 

@@ -6,6 +6,7 @@ or in what came of an archive that `files` lists.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from localai.cards.pickles import pickled_weights
 from localai.cards.resolved import ResolvedCard
 from localai.errors import InvalidReference, LoadFailed
 from localai.file_kinds import is_model_file
+from localai.files import place_of
 from localai.references import PackageReference, local_path, parse_reference, scheme_of
 
 
@@ -32,20 +34,39 @@ def resolve_model_path(resolved: ResolvedCard) -> Path | None:
     if not path.exists():
         path = _unpacked(leads, resolved) or path
     if not path.exists():
-        raise _failure(
-            resolved,
-            f"its file {path} does not exist: put it there, or correct 'model'"
-            f"{_other_meanings(leads.model)}",
-        )
+        text = f"put it there, or correct 'model'{_other_meanings(leads.model)}"
+        raise _missing(path, "model", text, resolved)
     return path
+
+
+def model_place(resolved: ResolvedCard) -> Path | None:
+    """Return where the card's model is, or would be; None for one that is not fetched yet.
+
+    Whether the card's other files are there makes no difference.
+    """
+    leads = Leads(resolved)
+    if leads.model is None:
+        return None
+    try:
+        path = _path_of(leads.model, resolved)
+    except LoadFailed:
+        return None
+    return path if path.exists() else _unpacked(leads, resolved) or path
 
 
 def safe_model_path(resolved: ResolvedCard) -> Path | None:
     """Return what `resolve_model_path` does, for loading it.
 
-    Raises LoadFailed also for Python pickles, unless the card says `trust: true`.
+    Raises LoadFailed also for a file that was fetched and is not whole any more, and for Python
+    pickles, unless the card says `trust: true`.
     """
     path = resolve_model_path(resolved)
+    if path is not None and (reference := resolved.locate.damaged(path)) is not None:
+        raise _failure(
+            resolved,
+            f"its file {path} is not as it was fetched, or a file beside it: `localai pull "
+            f"{shlex.quote(reference)}` mends it; it is named",
+        )
     harmless = resolved.card.trust or not resolved.manifest.reads_pickles
     if path is None or harmless or not (pickles := pickled_weights(path)):
         return path
@@ -100,10 +121,8 @@ def _check_other_files(leads: Leads, resolved: ResolvedCard) -> None:
 def _option_path(name: str, lead: Lead, resolved: ResolvedCard) -> Path:
     path = _path_of(lead, resolved)
     if not path.exists():
-        raise _failure(
-            resolved,
-            f"the file {path} does not exist: put it there, or correct 'options.{name}'",
-        )
+        key = f"options.{name}"
+        raise _missing(path, key, f"put it there, or correct '{key}'", resolved)
     return path
 
 
@@ -115,15 +134,24 @@ def _path_of(lead: Lead, resolved: ResolvedCard) -> Path:
             raise _not_fetched(lead, resolved)
         return fetched
     path = local_path(lead.reference) or _packaged(lead.reference, resolved)
-    # Resolved, because a worker starts in a folder of its own.
-    return (resolved.path.parent / path).resolve()
+    return _followed(resolved.path.parent / path)
 
 
 def _fetched(lead: Lead, resolved: ResolvedCard) -> Path | None:
     """Return where what lies elsewhere is here: in the store, or beside the card under `files`."""
-    beside = ((resolved.path.parent / file.path).resolve() for file in lead.files)
+    beside = (_followed(resolved.path.parent / file.path) for file in lead.files)
     stored = resolved.locate(lead.reference, lead.content_hash)
     return stored or next((path for path in beside if path.exists()), None)
+
+
+def _followed(path: Path) -> Path:
+    """Return an absolute path, as a worker starts in a folder of its own.
+
+    A link to a file of another name stays one: in the caches of other programs files are called by
+    their hashes, and the engines go by names, as for the parts of a model in several files.
+    """
+    target = path.resolve()
+    return target if target.name == path.name else place_of(path)
 
 
 def _unpacked(leads: Leads, resolved: ResolvedCard) -> Path | None:
@@ -177,6 +205,18 @@ def _other_meanings(lead: Lead) -> str:
     return (
         f"; '{text}' is no short name and no model of a gallery either, and what lies elsewhere is "
         f"written hf://org/repo, {ollama}, oci://host/repo or https://host/file"
+    )
+
+
+def _missing(path: Path, key: str, otherwise: str, resolved: ResolvedCard) -> LoadFailed:
+    """Return the error for a file that is not there, and what brings it if it was fetched once."""
+    reference = resolved.locate.damaged(path)
+    if reference is None:
+        return _failure(resolved, f"its file {path} does not exist: {otherwise}")
+    return _failure(
+        resolved,
+        f"its file {path} is not there any more: `localai pull {shlex.quote(reference)}` brings it "
+        f"back, or correct '{key}'",
     )
 
 

@@ -19,15 +19,22 @@ class Problem:
     path: Path
     line: int | None
     message: str
+    mend: str = ""
+    """The command that mends it, where there is one."""
 
     def __str__(self) -> str:
         place = shown_place(self.path)
         where = place if self.line is None else f"{place}:{self.line}"
-        return f"{where}: {self.message}"
+        return f"{where}: {self.text}"
+
+    @property
+    def text(self) -> str:
+        """Return what is wrong, and what mends it."""
+        return f"{self.message}. To mend it: `{self.mend}`" if self.mend else self.message
 
     def error(self) -> CardError:
         """Return the problem as the exception of the tree."""
-        return CardError(self.message, path=shown_place(self.path), line=self.line)
+        return CardError(self.text, path=shown_place(self.path), line=self.line)
 
 
 @dataclass(frozen=True)

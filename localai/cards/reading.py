@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from localai.cards.checking import Checked, check_content
+from localai.cards.localai_models import models_of_localai, names_of, no_card
 from localai.cards.problems import Complaint, Problem
 from localai.cards.resolved import Backends, ResolvedCard, Source
 from localai.cards.schema import content_digest
@@ -19,6 +21,8 @@ class CheckedCard:
     text: YamlSource
     resolved: ResolvedCard | None
     problems: tuple[Problem, ...] = ()
+    names: tuple[str, ...] = ()
+    """What models are called of which there is no card, because of the problems."""
 
     @property
     def path(self) -> Path:
@@ -30,12 +34,20 @@ def check_card(path: Path, backends: Backends, source: Source = "user") -> Check
     """Read a card's file and collect everything that is wrong with it."""
     text = read_yaml(path)
     if text.data is None:
-        return CheckedCard(text, None, tuple(text.problems))
+        return _refused(text, text.problems)
     checked = check_content(text.data, backends)
     problems = [*text.problems, *(_placed(one, text) for one in checked.complaints)]
     if problems:
-        return CheckedCard(text, None, tuple(sorted(problems, key=lambda p: p.line or 0)))
+        return _refused(text, sorted(problems, key=lambda p: p.line or 0))
     return CheckedCard(text, _resolved(text, checked, backends, source))
+
+
+def _refused(text: YamlSource, problems: Sequence[Problem]) -> CheckedCard:
+    if theirs := models_of_localai(text.path):
+        problem, names = no_card(text.path, theirs), names_of(theirs)
+        return CheckedCard(text, None, (problem,), names or (text.path.stem,))
+    name = text.data.get("name") if text.data is not None else None
+    return CheckedCard(text, None, tuple(problems), (str(name or text.path.stem),))
 
 
 def _resolved(

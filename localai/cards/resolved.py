@@ -33,12 +33,18 @@ class Locate(Protocol):
     def meaning(self, text: str, /) -> Meaning | None:
         """Tell which model a text without a scheme names, as a short name; None for a path."""
 
+    def damaged(self, path: Path, /) -> str | None:
+        """Tell the reference that a file was fetched by which is not whole; None for all others."""
+
 
 class _Nowhere:
     def __call__(self, reference: str, sha256: str | None = None, /) -> Path | None:
         return None
 
     def meaning(self, text: str, /) -> Meaning | None:
+        return None
+
+    def damaged(self, path: Path, /) -> str | None:
         return None
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Literal
 
 import yaml
 
 from localai.errors import CardError
-from localai.files import replace_text
+from localai.files import place_of, replace_text
 
 IfThere = Literal["keep", "refuse", "replace"]
 """What becomes of a card that is there.
@@ -55,6 +56,16 @@ def write_card(target: Path, content: Mapping[str, Any], if_there: IfThere = "ke
     return True
 
 
+def check_can_be_written(target: Path) -> None:
+    """Raise OSError where no card can be written to `target`: before gigabytes come for it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with TemporaryFile(dir=target.parent):
+            return
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
+
+
 def read_content(card: Path) -> dict[str, Any] | None:
     """Return what a card's file holds, None for one that cannot be read as a card."""
     try:
@@ -72,8 +83,8 @@ def _runs_the_same(
     models = [one.get("model") for one in (there, content)]
     if not all(isinstance(model, str) for model in models):
         return False
-    # A path may be written from the card's folder; a reference stays as it is by this.
-    return folder / str(models[0]) == folder / str(models[1])
+    # A path may be written from the card's folder, or through a link; a reference stays as it is.
+    return place_of(folder / str(models[0])) == place_of(folder / str(models[1]))
 
 
 class _Dumper(yaml.SafeDumper):

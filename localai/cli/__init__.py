@@ -9,6 +9,7 @@ import click
 
 from localai import __version__
 from localai.cli.failures import run_to_exit_code
+from localai.cli.hinting_group import HintingGroup
 
 _COMMANDS = (
     "run", "chat", "transcribe", "say", "draw", "embed", "models", "ps", "stop", "pull",
@@ -19,11 +20,11 @@ _MODULES = {"import": "import_model"}
 """Where the module cannot be called as its command."""
 
 
-class _CommandGroup(click.Group):
+class _CommandGroup(HintingGroup):
     """Imports a command's module when the command is asked for, so that others start quickly."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return [*_COMMANDS]  # `list` is a module of this package once it was imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:

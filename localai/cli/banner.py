@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from localai import __version__
 from localai.cards.catalog import Catalog
 from localai.cards.model_files import has_its_files, missing_references
-from localai.cards.problems import Problem
 from localai.cards.resolved import ResolvedCard
 from localai.cli.addresses import curl_words
 from localai.protocol.capabilities import ROUTES, Capability
@@ -18,15 +17,15 @@ _EXAMPLES = {
     Capability.COMPLETION: {"prompt": "Hello"},
 }
 
+_MOST_BROKEN = 3
+
 
 def render_banner(url: str, catalog: Catalog) -> str:
-    """Return the address, the models, one line to try, and the cards that are broken."""
+    """Return the address, the models, one line to try, and which cards are broken."""
     lines = [f"LocalAI {__version__} listens on {url}", ""]
     lines += _models(catalog)
     lines += _try(url, catalog)
-    lines += [
-        f"Broken card: {Problem(one.path, one.line, one.message)}" for one in catalog.errors()
-    ]
+    lines += _broken(catalog)
     return "\n".join(lines)
 
 
@@ -79,3 +78,12 @@ def _try(url: str, catalog: Catalog) -> Iterator[str]:
                 f"-d '{json.dumps(body)}'"
             )
             return
+
+
+def _broken(catalog: Catalog) -> Iterator[str]:
+    """Yield which files are wrong; what is wrong with each the log has told by then."""
+    files = [*dict.fromkeys(str(one.path) for one in catalog.errors())]
+    if files:
+        more = f" and {len(files) - _MOST_BROKEN} more" if len(files) > _MOST_BROKEN else ""
+        yield f"Broken cards: {', '.join(files[:_MOST_BROKEN])}{more}."
+        yield "The log above tells what is wrong, and `localai doctor` what to do."

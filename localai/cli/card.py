@@ -12,6 +12,7 @@ import click
 
 from localai.cards.writing import AnotherCard, card_file, card_text, read_content, write_card
 from localai.cli.failures import FAILED
+from localai.cli.hinting_group import HintingGroup
 from localai.cli.opening import backends_of, open_galleries, open_store
 from localai.cli.remedies import own_remedies
 from localai.cli.settings_options import settings_of, settings_options
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from localai.settings import Settings
 
 
-@click.group("card")
+@click.group("card", cls=HintingGroup)
 def card_command() -> None:
     """Work with model cards."""
 
@@ -74,7 +75,7 @@ def print_schema(config: Path | None, **flags: Any) -> None:
     "--output",
     default="-",
     metavar="FILE",
-    help="Where the card is written: a file, a folder (NAME.yaml in it), or - for here",
+    help="Where the card is written: a file, a folder/ (NAME.yaml in it), or - for here",
 )
 @click.option("--force", is_flag=True, help="Replace a card that is already there")
 @settings_options("models", "store", "backends")
@@ -87,7 +88,7 @@ def import_source(
     config: Path | None,
     **flags: Any,
 ) -> None:
-    """Make a card of SOURCE: LocalAI's YAML, an Ollama Modelfile, a model's file or folder.
+    """Make a card of SOURCE: LocalAI's YAML or a folder of them, a Modelfile, a model's own file.
 
     SOURCE is a path, the address of a YAML or Modelfile (https://, github:org/repo/path,
     hf://org/repo/path), or a model as `localai pull` takes it, which is pulled. What could not be
@@ -97,7 +98,7 @@ def import_source(
     if output == "-":
         click.echo("---\n".join(card_text(one.card) for one in imported), nl=False)
     else:
-        _write_all(imported, Path(output), force)
+        _write_all(imported, _output_of(output), force)
     for one in imported:
         prefix = f"{one.card['name']}: " if len(imported) > 1 else ""
         for note in (one.backend_reason, *one.notes):
@@ -105,29 +106,52 @@ def import_source(
 
 
 def _cards_of(source: str, name: str | None, settings: Settings) -> list[Imported]:
+    from localai.cli.checked_cards import cards_called
     from localai.cli.download_bars import download_bars
     from localai.gallery.card_sources import CardSources
 
     store, galleries = open_store(settings), open_galleries(settings)
     with download_bars() as show:
-        sources = CardSources(store, galleries, backends_of(settings), show)
+        sources = CardSources(store, galleries, backends_of(settings), show, cards_called(settings))
         return sources.cards_of(source, name)
 
 
+def _output_of(text: str) -> Path:
+    """Return the file or folder that is meant; one with a slash at its end is a folder to make."""
+    output = Path(text)
+    if text.endswith("/"):
+        output.mkdir(parents=True, exist_ok=True)
+    return output
+
+
 def _write_all(imported: Sequence[Imported], output: Path, force: bool) -> None:
+    from localai.cards.localai_models import models_of_localai
+
     if len(imported) > 1 and not output.is_dir():
         names = ", ".join(one.card["name"] for one in imported)
         raise click.ClickException(
-            f"There are several models ({names}): give a folder that is there as --output."
+            f"There are several models ({names}): give a folder, as models/, as --output."
         )
     targets = [_target(output, one) for one in imported]
+    originals = [target for target in targets if target.exists() and models_of_localai(target)]
     # All or nothing: a card is refused before the first one is written.
     for target, one in zip(targets, imported, strict=True):
         if target.exists() and not force and read_content(target) != one.card:
             raise AnotherCard(target)
+    for original in originals:
+        _set_aside(original)
     for target, one in zip(targets, imported, strict=True):
         wrote = write_card(target, one.card, "replace" if force else "refuse")
         click.echo(f"{'Wrote' if wrote else 'Kept'} {target}.", err=True)
+
+
+def _set_aside(original: Path) -> None:
+    """Keep what was written for LocalAI, under a name that nobody takes for a card."""
+    kept = original.with_name(f"{original.name}.localai")
+    if kept.exists():
+        raise click.ClickException(f"{kept} is there already: move it away first.")
+    original.rename(kept)
+    click.echo(f"Kept what was there as {kept}.", err=True)
 
 
 def _target(output: Path, imported: Imported) -> Path:
@@ -192,6 +216,9 @@ class _AsIfFetched:
 
     def meaning(self, text: str, /) -> Meaning | None:
         return self.locate.meaning(text)
+
+    def damaged(self, path: Path, /) -> str | None:
+        return self.locate.damaged(path)
 
 
 def _unfetched(card: ResolvedCard, settings: Settings) -> list[str]:

@@ -33,6 +33,23 @@ def fetch_card(settings: Settings, name: str, *, trust: bool, again: bool) -> bo
     return True
 
 
+def keep_card(settings: Settings, name: str) -> bool:
+    """Say of a card called `name` that there is nothing to fetch; False where none is called so.
+
+    Raises LoadFailed, which says what to do, where its model is not there.
+    """
+    from localai.cards.model_files import safe_model_path
+
+    card = next(iter(_cards_called(settings, name)), None)
+    if card is None:
+        return False
+    path = safe_model_path(card)
+    model = "it needs no model file" if path is None else f"its model is {path}"
+    example = what_to_try(card.name, card.capabilities)
+    click.echo(f"Kept {card.path}; {model}: there is nothing to fetch. Try: {example}")
+    return True
+
+
 @contextmanager
 def hint_at_profiles(name: str) -> Iterator[None]:
     """Add to the refusal of a name that nobody knows which profiles have it."""
@@ -59,13 +76,18 @@ def _has_card(folder: Path, name: str) -> bool:
 
 def _card_to_fetch(settings: Settings, name: str) -> ResolvedCard | None:
     from localai.cards.model_files import remote_references
+
+    return next((one for one in _cards_called(settings, name) if remote_references(one)), None)
+
+
+def _cards_called(settings: Settings, name: str) -> list[ResolvedCard]:
+    """Return the cards of this name, then those with such an alias."""
     from localai.cli.checked_cards import read_cards
     from localai.cli.profile_choice import with_profile
 
     cards = read_cards(with_profile(settings)).cards
     named = [card for card in cards if card.name == name]
-    called = [*named, *(card for card in cards if name in card.card.aliases)]
-    return next((card for card in called if remote_references(card)), None)
+    return [*named, *(card for card in cards if card not in named and name in card.card.aliases)]
 
 
 def _fetch(settings: Settings, card: ResolvedCard, *, trust: bool, again: bool) -> bool:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import chain
 
 from localai.cards.catalog import card_files
 from localai.cards.index import build_index
+from localai.cards.problems import Problem
 from localai.cards.reading import check_card
 from localai.cards.resolved import Backends, ResolvedCard
 from localai.cli.doctor_findings import Finding, quoted
 from localai.cli.opening import backends_of
+from localai.cli.profile_choice import with_profile
 from localai.cli.whereabouts import locator_of
 from localai.errors import ConfigError
 from localai.settings import Settings, catalog_folders
@@ -46,10 +51,28 @@ def read_cards(settings: Settings) -> CheckedCards:
     locate = locator_of(settings)
     for folder in catalog_folders(settings):
         checked = [check_card(path, backends) for path in card_files(folder)]
-        for one in checked:
-            mend = f"localai card check {quoted(one.path)}"
-            found += [Finding("error", str(problem), mend) for problem in one.problems]
+        found += [_finding(problem) for one in checked for problem in one.problems]
         folders.append([replace(one.resolved, locate=locate) for one in checked if one.resolved])
     index = build_index(folders, {})
     found += [Finding("warning", str(clash), "rename one of the two") for clash in index.clashes]
     return CheckedCards(backends, tuple(index.cards.values()), tuple(found))
+
+
+def cards_called(settings: Settings) -> Callable[[str], ResolvedCard | None]:
+    """Return what finds the card of a name or an alias; the cards are read for the first name."""
+
+    @cache
+    def cards() -> tuple[ResolvedCard, ...]:
+        return read_cards(with_profile(settings, is_said=False)).cards
+
+    def called(name: str) -> ResolvedCard | None:
+        named = (card for card in cards() if card.name == name)
+        aliased = (card for card in cards() if name in card.card.aliases)
+        return next(chain(named, aliased), None)
+
+    return called
+
+
+def _finding(problem: Problem) -> Finding:
+    mend = problem.mend or f"localai card check {quoted(problem.path)}"
+    return Finding("error", str(replace(problem, mend="")), mend)

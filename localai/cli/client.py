@@ -15,12 +15,13 @@ import click
 
 from localai.cli.addresses import UNIX, shown_url
 from localai.cli.terminal import printable
-from localai.errors import LocalAIError
+from localai.errors import ConfigError, LocalAIError
 
 if TYPE_CHECKING:
     import httpx2
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+_SCHEMES = ("http://", "https://", UNIX)
 _KEY_VARIABLES = ("LOCALAI_API_KEY", "OPENAI_API_KEY")
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
@@ -68,6 +69,8 @@ class Gateway:
     """A running gateway, reached over HTTP."""
 
     def __init__(self, url: str, key: str | None = None) -> None:
+        if not url.startswith(_SCHEMES):
+            raise ConfigError(f"'{url}' is no address of a gateway: write http://{url}")
         self.url = url if url.startswith(UNIX) else url.rstrip("/").removesuffix("/v1")
         self._key = key if key is not None else _key_of_environment()
         self._told: set[str] = set()

@@ -23,7 +23,7 @@ def cp_command(source: str, name: str, config: Path | None, **flags: Any) -> Non
 
     settings = settings_of(config, flags)
     store = open_store(settings)
-    check_name(name)
+    check_name(name, said_by="NAME")
     found = find_model(settings, store, source)
     beside = found.card is not None and found.card.is_own
     # Beside the card, from where its paths count; one that ships is copied to the user's own.

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from localai.cli.addresses import loopback_of
 from localai.cli.checked_cards import CheckedCards
-from localai.cli.doctor_cards import check_files, check_profile
+from localai.cli.doctor_cards import check_files, check_galleries, check_profile
 from localai.cli.doctor_engines import (
     check_acceleration,
     check_drivers,
@@ -17,6 +17,7 @@ from localai.cli.doctor_engines import (
 )
 from localai.cli.doctor_findings import Finding
 from localai.cli.doctor_folders import check_all_folders
+from localai.cli.doctor_store import check_store
 from localai.cli.listening import open_socket
 from localai.cli.variables import variable_warnings
 from localai.errors import ConfigError
@@ -24,6 +25,7 @@ from localai.hardware.acceleration import accelerator
 from localai.hardware.engines import Engine
 from localai.hardware.machine import Machine
 from localai.settings import Settings
+from localai.store.transports.hub import endpoint
 
 _SECONDS = 2.0
 _FREE_PORT = "localai run --port 0"
@@ -37,6 +39,7 @@ def check_everything(
         *(Finding("warning", text, mend) for text, mend in variable_warnings(settings)),
         *check_all_folders(settings, machine),
         *(() if settings.socket else check_port(settings.host, settings.port)),
+        *check_hub(),
         *check_drivers(machine),
         *check_acceleration(machine, engines, checked.wanted_engines),
         *check_engines(engines),
@@ -53,6 +56,8 @@ def check_backends_and_cards(
     section = accelerator(engines, machine.gpus)
     yield from check_requirements(checked.backends, checked.in_use, section)
     yield from check_files(settings, checked.cards)
+    yield from check_store(settings, checked.cards)
+    yield from check_galleries(settings, checked.backends)
     yield from check_profile(settings, machine, checked.cards)
 
 
@@ -63,6 +68,14 @@ def check_port(host: str, port: int) -> Iterator[Finding]:
     except ConfigError as error:
         if not _is_localai(host, port):
             yield Finding("error", error.message, _mend(error, host))
+
+
+def check_hub() -> Iterator[Finding]:
+    """Check the address of the hub that the environment names."""
+    try:
+        endpoint()
+    except ConfigError as error:
+        yield Finding("error", error.message, f"unset {error.param}")
 
 
 def _mend(error: ConfigError, host: str) -> str:

@@ -120,6 +120,8 @@ class _Bars:
 
 
 def _state(progress: FileProgress) -> str:
+    if progress.trouble:
+        return progress.trouble
     if progress.phase != "fetching" or progress.speed <= 0:
         return _WORDS[progress.phase]
     speed = f"{shown_bytes(progress.speed)}/s"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,9 @@ from localai.amounts import shown_bytes
 from localai.cli.settings_options import settings_of, settings_options
 
 if TYPE_CHECKING:
-    from localai.cli.stored_models import FoundModel
+    from localai.cards.resolved import Locate
+    from localai.cli.stored_models import FoundModel, KnownCard
+    from localai.store.records import StoredModel
 
 PLACEHOLDER = "{store}"
 """What stands in an exported card for the folder of the store, which differs by machine."""
@@ -28,6 +32,7 @@ def export_command(name: str, file: Path, force: bool, config: Path | None, **fl
 
     from localai.cli.opening import open_store
     from localai.cli.stored_models import find_model
+    from localai.cli.whereabouts import locator_of
 
     settings = settings_of(config, flags)
     store = open_store(settings)
@@ -39,12 +44,16 @@ def export_command(name: str, file: Path, force: bool, config: Path | None, **fl
         if found.card is None or found.card.model is None:
             raise click.ClickException(_nothing_to_export(name, found))
         model = store.pull(str(found.card.model))
-    card = dict(found.card.content) if found.card is not None else {}
+    locate = locator_of(settings)
+    card = {} if found.card is None else _with_places(found.card, locate)
     if not model.files:
         card["model"] = f"{PLACEHOLDER}/imported/{model.model.stem}/{model.model.name}"
     here = found.card.path.parent if found.card is not None else store.folder
     text = yaml.safe_dump(_portable(card, here, store.folder), sort_keys=False)
+    model = _with_parts(model, found)
     size = store.export(model, file.absolute(), text if card else "")
+    for path in _left_behind(model, found, locate, store.folder):
+        click.echo(f"note: {path} stays behind: it was not pulled with the model.", err=True)
     click.echo(f"Wrote {file}, {shown_bytes(size)}.")
 
 
@@ -53,6 +62,55 @@ def _nothing_to_export(name: str, found: FoundModel) -> str:
     if reference is None:
         return f"The card of '{name}' names no file to export."
     return f"The model of '{name}' is not here yet: `localai pull {reference}` fetches it."
+
+
+def _with_parts(model: StoredModel, found: FoundModel) -> StoredModel:
+    """Return the model with the files of all others that its card names."""
+    files = {file.path: file for one in (*found.parts, model) for file in one.files}
+    return replace(model, files=tuple(files.values())) if model.files else model
+
+
+def _left_behind(model: StoredModel, found: FoundModel, locate: Locate, store: Path) -> list[Path]:
+    """Return the files that options and `files` of the card name, and that are not exported."""
+    from localai.gallery.card_files import places_of, stored_files
+
+    if found.card is None:
+        return []
+    content = {key: found.card.content.get(key) for key in ("options", "files")}
+    named = places_of(content, found.card.path.parent, locate)
+    return sorted(path for path in named - stored_files(model, store) if path.is_file())
+
+
+def _with_places(card: KnownCard, locate: Locate) -> dict[str, Any]:
+    """Return the content of a card with what its `files` brought by where it is in the store.
+
+    There alone it is told where it came from; the machine that takes it in looks nowhere else.
+    """
+    from localai.gallery.card_files import place_named
+
+    folder, content = card.path.parent, dict(card.content)
+    places: dict[str, Path | None] = {
+        one["path"]: place_named(one["uri"], folder, locate)
+        for one in content.get("files") or ()
+        if isinstance(one, dict) and {"path", "uri"} <= one.keys()
+    }
+    written = content.get("model")
+    if places and isinstance(written, str) and "://" not in written:
+        places[written] = card.model  # it may have come in an archive
+    stored = {
+        text: str(place)
+        for text, place in places.items()
+        if place is not None and not (folder / text).exists()
+    }
+    return {key: _placed(value, stored) for key, value in content.items()}
+
+
+def _placed(value: Any, places: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _placed(one, places) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_placed(one, places) for one in value]
+    return places.get(value, value) if isinstance(value, str) else value
 
 
 def _portable(value: Any, here: Path, store: Path) -> Any:

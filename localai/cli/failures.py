@@ -13,6 +13,10 @@ from localai.errors import ConfigError, LocalAIError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
 DEBUG_VARIABLE = "LOCALAI_DEBUG"
+_MAKE_ROOM = (
+    "make room on that disk (`localai rm` and `localai prune` remove models), or choose another "
+    "place."
+)
 
 
 def run_to_exit_code(command: click.Command, arguments: Sequence[str]) -> int:
@@ -41,5 +45,8 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, LocalAIError):
         return error.message
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        from localai.store.room import is_full
+
+        said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        return f"{said}: {_MAKE_ROOM}" if is_full(error) else said
     return f"{type(error).__name__}: {error} (set {DEBUG_VARIABLE}=1 to see where)"

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localai.cli.failures import FAILED
+from localai.cli.hinting_group import HintingGroup
 from localai.cli.opening import backends_of, open_galleries
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.tables import render_table
+from localai.cli.terminal import printable
 
 if TYPE_CHECKING:
     from localai.cards.resolved import Backends
     from localai.cards.yaml_source import YamlSource
+    from localai.gallery.galleries import Galleries
     from localai.gallery.index import Index
 
 
-@click.group("gallery")
+@click.group("gallery", cls=HintingGroup)
 def gallery_command() -> None:
     """Work with galleries, the lists of models that can be installed by name."""
 
@@ -30,8 +33,8 @@ def gallery_command() -> None:
 def list_galleries(as_json: bool, config: Path | None, **flags: Any) -> None:
     """List all galleries, and what is wrong in them."""
     galleries = open_galleries(settings_of(config, flags))
-    sources = {one.name: one.source for one in galleries.added()}
     indexes = galleries.all()
+    sources = _sources(galleries)
     if as_json:
         click.echo(json.dumps([_describe(one, sources) for one in indexes], indent=2))
         return
@@ -39,10 +42,13 @@ def list_galleries(as_json: bool, config: Path | None, **flags: Any) -> None:
     rows = [
         (one.name, str(len(one.entries)), str(len(one.unusable)), sources.get(one.name, "built in"))
         for one in indexes
+        if one.is_read or one.name in sources  # the list itself is no gallery
     ]
     click.echo(render_table(headings, rows))
-    for problem in (problem for one in indexes for problem in one.problems):
+    for problem in (problem for one in indexes if one.is_read for problem in one.problems):
         click.echo(f"wrong: {problem}", err=True)
+    for trouble in galleries.troubles():
+        click.echo(printable(f"wrong: {trouble}"), err=True)
 
 
 @gallery_command.command("add")
@@ -128,15 +134,18 @@ def check_gallery(context: click.Context, /, path: Path, config: Path | None, **
 def _check_theirs(content: YamlSource, path: Path, backends: Backends) -> int:
     """Print what is wrong in an index of LocalAI's, and return the exit code."""
     from localai.gallery.fetching import fetch_text
-    from localai.gallery.localai_format import read_localai_index
+    from localai.gallery.lint import lost_variants
+    from localai.gallery.localai_format import TRY_AGAIN, read_localai_index
 
     index = read_localai_index(content, path.stem, fetch_text, backends)
     lost = [one for one in index.unusable.values() if one.unfetched]
-    for problem in index.problems:
+    problems = [*index.problems, *lost_variants(index)]
+    for problem in problems:
         click.echo(str(problem))
     for one in index.unusable.values():
-        click.echo(f"{path}: {one.name}: {one.reason}")
-    if index.problems or lost:
+        # Only a gallery that was added can be updated.
+        click.echo(f"{path}: {one.name}: {one.reason.removesuffix(TRY_AGAIN)}")
+    if problems or lost:
         return FAILED
     click.echo(f"{path}: ok ({len(index.entries)} models)")
     return 0
@@ -154,6 +163,16 @@ def _say_what_came(done: str, index: Index) -> None:
         )
     for problem in index.problems:
         click.echo(f"wrong: {problem}", err=True)
+
+
+def _sources(galleries: Galleries) -> dict[str, str]:
+    """Return where each gallery comes from, of those that the list tells where it can be read."""
+    from localai.errors import CardError
+
+    try:
+        return {one.name: one.source for one in galleries.added()}
+    except CardError:
+        return {}  # it is among the troubles
 
 
 def _describe(index: Index, sources: dict[str, str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import click
 
 from localai.cli.remedies import own_remedies
 from localai.cli.settings_options import settings_of, settings_options
+from localai.cli.unusable_folders import naming_the_folder
 from localai.settings import Settings, ensure_folders
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def import_command(
     """Take in the model of the tar FILE: each file is verified, and its card is written."""
     from pydantic import ValidationError
 
-    from localai.cards.writing import card_file, write_card
+    from localai.cards.writing import card_file, check_can_be_written, write_card
     from localai.cli.new_cards import check_name, suggested_card_name, try_card
     from localai.cli.opening import open_store
 
@@ -52,12 +53,15 @@ def import_command(
         named = card.get("name") or name or suggested_card_name(packed.model.reference)
         if not force:
             _refuse_taken(settings, named, card.get("model") or str(packed.model.model))
+        if force or not card_file(settings.models, named).exists():
+            check_can_be_written(card_file(settings.models, named))
 
-    packed = store.import_(file, trust=trust, force=force, accept=accept)
-    content = content_of(packed)
-    target = card_file(settings.models, content["name"])
-    wrote = write_card(target, content, "replace" if force else "keep")
-    store.note_card(packed.model, target)
+    with naming_the_folder(settings):
+        packed = store.import_(file, trust=trust, force=force, accept=accept)
+        content = content_of(packed)
+        target = card_file(settings.models, content["name"])
+        wrote = write_card(target, content, "replace" if force else "keep")
+        store.note_card(packed.model, target)
     click.echo(f"{'Wrote' if wrote else 'Kept'} {target}. Try: {try_card(content, settings)}")
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localai.cli.gallery_entry import free_memory
+from localai.cli.new_cards import check_name
 from localai.cli.opening import open_galleries, open_store
 from localai.cli.remedies import own_remedies
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.trying import what_to_try
+from localai.cli.unusable_folders import naming_the_folder
 from localai.settings import Settings, ensure_folders
 
 if TYPE_CHECKING:
@@ -20,17 +22,26 @@ if TYPE_CHECKING:
 
 @click.command("install")
 @click.argument("name")
+@click.option("--name", "called", help="What the model is called; default: as the gallery says")
 @click.option("--variant", help="Which of its forms; else the largest that fits this machine")
 @click.option("--force", is_flag=True, help="Replace a card that is already there")
 @settings_options("models", "store", "backends")
 @own_remedies
 def install_command(
-    name: str, variant: str | None, force: bool, config: Path | None, **flags: Any
+    name: str,
+    called: str | None,
+    variant: str | None,
+    force: bool,
+    config: Path | None,
+    **flags: Any,
 ) -> None:
     """Install the model NAME, or GALLERY@NAME, that `localai search` shows."""
     settings = settings_of(config, flags)
     ensure_folders(settings)
-    install_named(settings, name, variant=variant, replace=force)
+    if called is not None:
+        check_name(called)
+    with naming_the_folder(settings):
+        install_named(settings, name, called=called, variant=variant, replace=force)
 
 
 def install_named(
@@ -62,6 +73,7 @@ def install_named(
     if called is not None:
         entry = entry.model_copy(update={"name": called})
     refuse_other_cards(place, entry.name, main_reference(entry), force=replace)
+    place.check_can_be_written(entry.name, force=replace)
     for note in _notes(entry):
         click.echo(f"note: {note}", err=True)
     with download_bars() as show:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from localai.cli.client import Gateway, model_path, url_option
+from localai.cli.hinting_group import HintingGroup
 from localai.cli.tables import render_some, render_table
 
 _HEADINGS = ("NAME", "BACKEND", "CAPABILITIES", "DEFAULT FOR", "ALIASES", "STATE")
@@ -26,7 +27,7 @@ _SHOWN = (
 )
 
 
-@click.group("models")
+@click.group("models", cls=HintingGroup)
 def models_command() -> None:
     """Show the models of a running gateway."""
 

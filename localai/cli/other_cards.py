@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from localai.cli.stored_models import FoundModel
     from localai.gallery.taken_names import CardPlace
+    from localai.store.records import StoredModel
     from localai.store.store import Store
 
 
@@ -26,6 +27,15 @@ def refuse_other_cards(place: CardPlace, name: str, reference: str, *, force: bo
         if target.exists() and not force:
             raise AnotherCard(target) from error
         raise
+
+
+def parts_to_remove(found: FoundModel, store: Store) -> list[StoredModel]:
+    """Return the parts that go with the card: no card needs them besides, of any models folder."""
+    from localai.files import place_of
+    from localai.gallery.noted_cards import noted_cards
+
+    known = set() if found.card is None else {place_of(found.card.path)}
+    return [one for one in found.own_parts if known.issuperset(noted_cards(one, store))]
 
 
 def cards_elsewhere(found: FoundModel, store: Store) -> list[Path]:

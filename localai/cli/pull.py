@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from localai.cli.card_files import fetch_card, hint_at_profiles
-from localai.cli.new_cards import check_name, import_of, say_notes, try_card
+from localai.cli.card_files import fetch_card, hint_at_profiles, keep_card
+from localai.cli.new_cards import (
+    check_name,
+    import_of,
+    name_after,
+    refuse_description,
+    say_notes,
+    try_card,
+)
 from localai.cli.opening import open_store
 from localai.cli.remedies import own_remedies
 from localai.cli.settings_options import settings_of, settings_options
+from localai.cli.unusable_folders import naming_the_folder
 from localai.settings import Settings, ensure_folders
 
 if TYPE_CHECKING:
@@ -60,11 +68,31 @@ def pull_command(
     if name is not None:
         check_name(name)
     reference = open_store(settings).reference(ref)
-    if not isinstance(reference, NameReference):
-        _pull_reference(settings, ref, reference, name, sha256=sha256, trust=trust, force=force)
-    elif name or sha256 or not fetch_card(settings, reference.name, trust=trust, again=force):
-        with hint_at_profiles(reference.name):
-            _pull_of_gallery(settings, reference.name, name, sha256, trust=trust, force=force)
+    with naming_the_folder(settings):
+        if not isinstance(reference, NameReference):
+            _pull_reference(settings, ref, reference, name, sha256=sha256, trust=trust, force=force)
+        elif name or sha256 or not fetch_card(settings, reference.name, trust=trust, again=force):
+            _pull_named(settings, reference.name, name, sha256, trust=trust, force=force)
+
+
+def _pull_named(
+    settings: Settings,
+    text: str,
+    name: str | None,
+    sha256: str | None,
+    *,
+    trust: bool,
+    force: bool,
+) -> None:
+    """Install a gallery's model; of what only a card here is called so, say what it is."""
+    from localai.errors import ModelNotFound
+
+    try:
+        with hint_at_profiles(text):
+            _pull_of_gallery(settings, text, name, sha256, trust=trust, force=force)
+    except ModelNotFound:
+        if name or sha256 or not keep_card(settings, text):
+            raise
 
 
 def _pull_of_gallery(
@@ -93,20 +121,22 @@ def _pull_reference(
     trust: bool,
     force: bool,
 ) -> None:
-    from localai.cards.writing import card_file, write_card
+    from localai.cards.writing import card_file, check_can_be_written, write_card
     from localai.cli.other_cards import refuse_other_cards
     from localai.cli.stored_models import own_cards
     from localai.gallery.taken_names import CardPlace
-    from localai.store.naming import suggested_name
 
+    refuse_description(reference, settings)
     store = open_store(settings)
     before = store.find(str(reference))
     own = _own_card(settings, store, reference, name, before)
-    name = name or (own.name if own is not None else suggested_name(reference))
+    name = name or (own.name if own is not None else name_after(reference))
     target = own.path if own is not None else card_file(settings.models, name)
     if own is None and not force:
         place = CardPlace(settings.models, own_cards(settings), store)
         refuse_other_cards(place, name, str(reference))
+    if force or not target.exists():
+        check_can_be_written(target)
     model = _pull(store, ref, sha256=sha256, trust=trust, force=force)
     found = import_of(name, model, settings)
     say_notes(found)
@@ -149,7 +179,6 @@ def _own_card(
     """Return the card that runs the model already: as `name`, or where nobody says, as anything."""
     from localai.cards.writing import card_file
     from localai.cli.stored_models import own_cards
-    from localai.store.naming import suggested_name
 
     path = before.model if before is not None else _path_in_place(reference)
     cards = [
@@ -157,7 +186,7 @@ def _own_card(
         for card in own_cards(settings)
         if (path is not None and card.model == path) or _names(card, store, reference)
     ]
-    usual = card_file(settings.models, name or suggested_name(reference))
+    usual = card_file(settings.models, name or name_after(reference))
     asked = [card for card in cards if name is None or card.path == usual]
     return min(asked, key=lambda card: card.path != usual, default=None)
 

@@ -61,12 +61,17 @@ def _refuse_other_cards(found: FoundModel, name: str, force: bool) -> None:
 
 
 def _remove_files(found: FoundModel, store: Store, force: bool) -> Removed:
-    """Remove the stored files, under all names of the model, unless another card needs them."""
+    """Remove the stored files, under all names of the model, unless another card needs them.
+
+    With them go the parts that came for the card alone.
+    """
+    from localai.cli.other_cards import parts_to_remove
     from localai.store.removing import Removed
 
-    if found.model is None or (found.others and not force):
-        return Removed(0)
-    return store.remove_all((one.reference for one in (found.model, *found.same)), force)
+    gone = parts_to_remove(found, store)
+    if found.model is not None and (force or not found.others):
+        gone += [found.model, *found.same]
+    return store.remove_all((one.reference for one in gone), force) if gone else Removed(0)
 
 
 def _remove_card(found: FoundModel) -> None:

@@ -12,6 +12,7 @@ from localai.cli.gallery_entry import describe_all, free_memory, shown_name, sho
 from localai.cli.opening import open_galleries
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.tables import render_table
+from localai.cli.terminal import printable
 from localai.protocol.capabilities import Capability
 
 if TYPE_CHECKING:
@@ -44,8 +45,11 @@ def search_command(
     from localai.gallery.search import search
 
     settings = settings_of(config, flags)
+    galleries = open_galleries(settings)
+    for trouble in galleries.troubles():
+        click.echo(printable(f"Warning: {trouble}"), err=True)
     found = search(
-        open_galleries(settings).all(),
+        galleries.all(),
         " ".join(words),
         free=free_memory(),
         capability=Capability(capability) if capability else None,

@@ -23,6 +23,8 @@ from localai.gallery.order import (
 )
 from localai.gallery.orders import Orders
 from localai.protocol.wire import Wire
+from localai.references import FileReference, NameReference, PackageReference, reference_or_none
+from localai.store.shortnames import spelled_out
 
 _CONFIGURATION = re.compile(r"github:.*|[^?#]*\.ya?ml(@[^/?#]*)?([?#].*)?", re.IGNORECASE)
 
@@ -173,7 +175,22 @@ def _find(orders: Orders, text: str, param: str) -> Entry:
     try:
         return orders.galleries.find(text)
     except ModelNotFound as error:
-        raise ModelNotFound(error.message, param=param) from None
+        raise ModelNotFound(f"{error.message}{_elsewhere(text, orders)}", param=param) from None
+
+
+def _elsewhere(text: str, orders: Orders) -> str:
+    """Return how to ask for what no gallery has; nothing for what a gallery has, as told before."""
+    if "@" in text or any(text in index.unusable for index in orders.galleries.all()):
+        return ""
+    reference = reference_or_none(spelled_out(text))
+    if isinstance(reference, NameReference):
+        return (
+            f" What no gallery has is given as 'url', not as 'id': Ollama's model of that name is "
+            f"ollama://{text}, others are hf://org/repo, oci://host/repo:tag or https://…."
+        )
+    if reference is None or isinstance(reference, FileReference | PackageReference):
+        return ""
+    return f" '{text}' names a model elsewhere: give it as 'url', not as 'id'."
 
 
 _KNOWN = tuple(

@@ -11,9 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from localai.cards.importers.derived import CardCalled, no_cards
 from localai.cards.importers.imported import CannotImport, Imported
 from localai.cards.importers.importing import import_cards, is_modelfile_name, is_modelfile_text
-from localai.cards.resolved import Backends, Locate
+from localai.cards.resolved import Backends
 from localai.errors import InvalidReference
 from localai.file_kinds import is_archive, is_model_file
 from localai.gallery.fetching import DESCRIPTION, fetch_text
@@ -51,6 +52,8 @@ class CardSources:
     galleries: Galleries
     backends: Backends
     progress: Report = ignore
+    card_called: CardCalled = no_cards
+    """Knows the cards of this machine, for Modelfiles that name one."""
 
     def cards_of(self, source: str, name: str | None = None) -> list[Imported]:
         """Return the cards of a file or folder here, of a text elsewhere, or of a model.
@@ -60,7 +63,7 @@ class CardSources:
         """
         path = _path_here(source)
         if path is not None:
-            return import_cards(path, self.backends, name=name, locate=self._locate)
+            return self._import(path, name)
         reference = self.store.reference(source)
         if isinstance(reference, FileReference):
             raise NotInRegistry(f"{reference.path} does not exist.")
@@ -72,9 +75,11 @@ class CardSources:
         model = self.store.pull(source, check=refuse_not_run, progress=self.progress)
         return [import_pulled(name, model, self.store.folder, self.backends, str(reference))]
 
-    @property
-    def _locate(self) -> Locate:
-        return Locator(self.store.folder)
+    def _import(self, path: Path, name: str | None) -> list[Imported]:
+        locate = Locator(self.store.folder)
+        return import_cards(
+            path, self.backends, name=name, locate=locate, card_called=self.card_called
+        )
 
     def _of_gallery(self, text: str, name: str | None) -> Imported:
         entry = entry_named(self.galleries, text)
@@ -86,7 +91,7 @@ class CardSources:
     def _of_text(self, reference: Reference, name: str | None) -> list[Imported]:
         with _fetched(reference, self.store) as path:
             try:
-                found = import_cards(path, self.backends, name=name, locate=self._locate)
+                found = self._import(path, name)
             except CannotImport as error:
                 raise _said_of(reference, error, path) from error
         return [

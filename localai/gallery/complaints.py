@@ -26,6 +26,8 @@ _KEYS: Mapping[str, Collection[str]] = {
     "unusable": Unusable.model_fields,
 }
 _HOMES = ("card", "limits", "defaults", "footprint")
+_SEVERAL_FORMS = (("config_file",), ("size",))
+"""Keys of LocalAI's entries whose values have one of several forms, each a branch of a union."""
 _OTHER_SPELLINGS = {"license": "licence", "filename": "path", "url": "uri", "urls": "homepages"}
 
 
@@ -41,9 +43,11 @@ def placed(complaint: Complaint, before: Location, source: YamlSource) -> Proble
 
 
 def _place(error: ErrorDetails) -> Location:
-    # Inside `defaults` pydantic also names the branches of a union, which are no places.
+    # Pydantic also names the branches of a union, which are no places.
     location = error["loc"]
-    return location[:3] if location[:2] == ("card", "defaults") else location
+    if location[:2] == ("card", "defaults"):
+        return location[:3]
+    return location[:1] if location[:1] in _SEVERAL_FORMS else location
 
 
 def _unknown_key(place: Location) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,10 +10,21 @@ from urllib.parse import urlsplit
 
 from localai.gallery.yaml_text import MAX_BYTES
 from localai.network.asking import TooLarge, ask_patiently, asked_to_wait, whole
+from localai.network.failures import CHECK_THE_NETWORK, reason_of
 from localai.network.leaving import Left, answer_unless_left
 from localai.network.reach import ANYWHERE, Reach
-from localai.network.tls import is_distrust, reason_of
-from localai.store.errors import Cancelled, Distrusted, FetchFailed, NotInRegistry, Unreachable
+from localai.network.tls import is_distrust
+from localai.store.errors import (
+    AccessRefused,
+    Cancelled,
+    Distrusted,
+    FetchFailed,
+    NotInRegistry,
+    Offline,
+    Unreachable,
+    WrongFile,
+)
+from localai.store.hub_cache import is_offline
 
 if TYPE_CHECKING:
     import httpx2
@@ -20,6 +32,7 @@ if TYPE_CHECKING:
 _TIMEOUT = 30.0
 """Seconds without a byte."""
 _REDIRECTS = 5
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -30,10 +43,10 @@ class Expected:
     refusal: str
     """What is said of a longer one."""
 
-    def too_large(self, source: str) -> FetchFailed:
+    def too_large(self, source: str) -> WrongFile:
         """Return the error for a longer one."""
         size = f"{self.most_bytes >> 20} MiB"
-        return FetchFailed(f"{source} is larger than {size}: {self.refusal}.")
+        return WrongFile(f"{source} is larger than {size}: {self.refusal}.")
 
 
 GALLERY = Expected(MAX_BYTES, "this is no gallery")
@@ -49,10 +62,14 @@ def fetch_text(
 ) -> str:
     """Return the text at an http(s) address, which must lie within `reach`.
 
-    Raises FetchFailed, PrivateHost for what lies outside, and Cancelled as soon as `cancel` is set,
-    however silent the other side is.
+    Raises FetchFailed for what another attempt may bring, Offline where nobody may be asked,
+    WrongFile for what is no such text, PrivateHost for what lies outside, and Cancelled as soon as
+    `cancel` is set, however silent the other side is.
     """
     import httpx2
+
+    if is_offline():
+        raise Offline(f"{url} is elsewhere, and HF_HUB_OFFLINE forbids to ask for it.")
 
     def ask() -> httpx2.Response:
         return ask_patiently(lambda: _ask(url, reach, expected.most_bytes), cancel=cancel)
@@ -68,8 +85,9 @@ def fetch_text(
         if is_distrust(error):
             raise Distrusted(said) from error
         if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-            raise Unreachable(said, host=urlsplit(url).netloc.rpartition("@")[2]) from error
-        raise FetchFailed(said) from error
+            host = urlsplit(url).netloc.rpartition("@")[2]
+            raise Unreachable(said, host=host, advice=CHECK_THE_NETWORK) from error
+        raise FetchFailed(said, advice=CHECK_THE_NETWORK) from error
 
 
 def _ask(url: str, reach: Reach, most_bytes: int) -> httpx2.Response:
@@ -85,11 +103,29 @@ def _ask(url: str, reach: Reach, most_bytes: int) -> httpx2.Response:
 def _text_of(response: httpx2.Response, url: str) -> str:
     if response.status_code in {404, 410}:
         raise NotInRegistry(f"{url} does not exist: it answered {response.status_code}.")
+    if response.status_code in {401, 403}:
+        raise AccessRefused(
+            f"{url} may not be read from here: it answered {response.status_code}. Name one that "
+            "everybody may read, or fetch it yourself and name the file."
+        )
     if response.status_code != 200:
         raise FetchFailed(
             f"{url} answered {response.status_code}.", retry_after=asked_to_wait(response)
         )
+    if _PAGE.match(response.content):
+        raise _web_page(url)
     try:
         return response.content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise FetchFailed(f"{url} is not UTF-8 text.") from None
+        raise WrongFile(f"{url} is not UTF-8 text.") from None
+
+
+def _web_page(url: str) -> FetchFailed | WrongFile:
+    """Return the error for an answer that is meant for a browser."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":  # nobody else can answer in the host's place
+        return WrongFile(f"{url} is a web page, not the text itself: name the raw file's address.")
+    return FetchFailed(
+        f"{url} is a web page, not the text itself, as in a network that wants a login first.",
+        advice="Log in to the network with a browser, or name the raw file's address.",
+    )

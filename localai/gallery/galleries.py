@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -33,6 +34,7 @@ from localai.settings import Settings, builtin_cards_folder
 
 BUILTIN = "localai"
 """What the gallery of this program is called; LocalAI's own has this name too."""
+_ANEW = "correct that, or remove the file to start anew"
 _FOR_US_ALONE = 0o600  # the address of a gallery may hold a login
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SAYS_NOTHING = frozenset({"index", "models", "gallery", "galleries", "main", "master", ""})
@@ -64,6 +66,17 @@ def galleries_of(settings: Settings, backends: Backends) -> Galleries:
     return Galleries(settings.galleries or settings.models.parent, builtin_gallery(), backends)
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """What cannot be read of the galleries, and the command or step that mends it."""
+
+    what: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.what}. To mend it: {self.mend}."
+
+
 class Galleries:
     """The built-in gallery first, then those that were added, in order."""
 
@@ -76,6 +89,12 @@ class Galleries:
 
     def added(self) -> list[Known]:
         """Return the galleries that were added; raises CardError for a list that is wrong."""
+        try:
+            return self._listed()
+        except CardError as error:
+            raise CardError(f"{error.reason}: {_ANEW}", path=error.path, line=error.line) from error
+
+    def _listed(self) -> list[Known]:
         if not self._list.exists():
             return []
         source = read_file(self._list)
@@ -83,7 +102,7 @@ class Galleries:
             raise source.problems[0].error()
         known = source.data.get("galleries") if isinstance(source.data, dict) else None
         if not isinstance(known, list) or not all(_is_known(one) for one in known):
-            text = "must hold `galleries:` with a list of name and source; remove it to start anew"
+            text = "must hold `galleries:` with a list of name and source"
             raise CardError(text, path=str(self._list), line=1)
         return [Known(one["name"], one["source"]) for one in known]
 
@@ -94,26 +113,23 @@ class Galleries:
     def all(self) -> list[Index]:
         """Return every gallery; one that cannot be read is empty and says so in `problems`.
 
-        Raises CardError where the list of those that were added is wrong.
+        Where the list of those that were added is wrong, it stands for them as such a gallery.
         """
         indexes = [self._load(BUILTIN, self._builtin)]
-        indexes += [self._load(one.name, self._copy(one.name)) for one in self.added()]
-        return indexes
+        try:
+            added = self._listed()
+        except CardError as error:
+            return [*indexes, _unreadable(self._list.name, error)]
+        return indexes + [self._load(one.name, self._copy(one.name)) for one in added]
+
+    def troubles(self) -> list[Trouble]:
+        """Return what cannot be read of all galleries."""
+        return [self._trouble(one) for one in self.all() if not one.is_read]
 
     def stamp(self) -> tuple[object, ...]:
         """Return what is another value once any file of the galleries has changed."""
         files = [self._builtin, self._list, *sorted(self._copies.glob("*.yaml"))]
         return tuple((path, _stamp(path)) for path in files)
-
-    def readable(self) -> list[Index]:
-        """Return every gallery as `all` does, the built-in one alone where the list is wrong."""
-        try:
-            return self.all()
-        except CardError as error:
-            return [
-                self._load(BUILTIN, self._builtin),
-                _unreadable(self._list.name, self._list, error),
-            ]
 
     def find(self, text: str) -> Entry:
         """Return the entry that `name` or `gallery@name` names, the first gallery's first.
@@ -140,17 +156,34 @@ class Galleries:
                 raise ModelNotFound(self._no_gallery(gallery).message, param="model")
             # LocalAI's own gallery has the name of ours: its users' scripts mean any of theirs.
             indexes = indexes if gallery == BUILTIN else named
-        return _find(indexes, name)
+        try:
+            return _find(indexes, name)
+        except ModelNotFound as error:
+            text = " ".join(
+                [error.message, *(str(self._trouble(one)) for one in indexes if not one.is_read)]
+            )
+            raise ModelNotFound(text, param=error.param) from error
 
     def add(self, source: str, fetch: Fetch, name: str | None = None) -> Index:
-        """Fetch and keep the gallery at `source`, an address or a path, and return it."""
-        name = name or _name_of(source)
+        """Fetch and keep the gallery at `source`, an address or a path, and return it.
+
+        Without a name it gets one after its address that no other has.
+        """
         known = self.added()
+        source = source if _is_web(source) else str(Path(source).expanduser().absolute())
+        taken = {BUILTIN, *(one.name for one in known)}
+        same = next((one for one in known if one.source == source), None)
+        if same is not None and name in {None, same.name}:
+            raise ConfigError(
+                f"The gallery '{same.name}' comes from there already: `localai gallery update "
+                f"{same.name}` fetches it again."
+            )
+        name = name or next(one for one in _names_of(source) if one not in taken)
         if not _NAME.fullmatch(name):
             raise ConfigError(f"'{name}' cannot be a gallery's name: use letters, digits and '-'")
-        if name == BUILTIN or any(one.name == name for one in known):
+        if name in taken:
             raise ConfigError(f"There is a gallery '{name}' already: choose another with --name.")
-        one = Known(name, source if _is_web(source) else str(Path(source).expanduser().absolute()))
+        one = Known(name, source)
         index = self._fetch(one, fetch)
         self._write([*known, one])
         return index
@@ -191,7 +224,7 @@ class Galleries:
         try:
             index = _runnable(load_gallery(path, name), self._backends)
         except CardError as error:
-            index = _unreadable(name, path, error)
+            index = _unreadable(name, error)
         if stamp is not None:
             self._loaded[path] = (stamp, index)
         return index
@@ -204,14 +237,25 @@ class Galleries:
         content = [{"name": one.name, "source": one.source} for one in known]
         _replace(self._list, {"galleries": content})
 
+    def _trouble(self, index: Index) -> Trouble:
+        (problem,) = index.problems
+        if problem.path == self._list:
+            return Trouble(f"The list of galleries cannot be read: {problem}", _ANEW)
+        what = f"The gallery '{index.name}' cannot be read: {problem}"
+        if index.name == BUILTIN:
+            return Trouble(what, "install LocalAI again: it is a part of it")
+        return Trouble(what, f"localai gallery update {index.name}")
+
     def _no_gallery(self, name: str) -> ConfigError:
         names = [BUILTIN, *(one.name for one in self.added())]
         known = ", ".join(names)
         return ConfigError(f"There is no gallery '{name}', only: {known}.{nearest(name, names)}")
 
 
-def _unreadable(name: str, path: Path, error: CardError) -> Index:
-    return Index(name, problems=(Problem(path, None, error.message),))
+def _unreadable(name: str, error: CardError) -> Index:
+    return Index(
+        name, problems=(Problem(Path(error.path), error.line, error.reason),), is_read=False
+    )
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -277,6 +321,15 @@ def _is_known(value: object) -> bool:
 
 def _is_web(source: str) -> bool:
     return source.startswith(("http://", "https://", "github:", "hf://", "huggingface://"))
+
+
+def _names_of(source: str) -> Iterator[str]:
+    """Yield what a gallery may be called: a part of its address, its host, then with a number."""
+    name = _name_of(source)
+    yield name
+    if (host := urlsplit(source).hostname) and _NAME.fullmatch(host):
+        yield host
+    yield from (f"{name[:60]}-{number}" for number in count(2))
 
 
 def _name_of(source: str) -> str:

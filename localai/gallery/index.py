@@ -33,6 +33,8 @@ class Index:
     """The text, where there is one: it knows the lines."""
     places: Mapping[str, Location] = field(default_factory=dict)
     """Where each entry is in the text."""
+    is_read: bool = True
+    """False for a file that could not be read as a gallery: why is the one of `problems`."""
 
     def without(self, reasons: Mapping[str, str]) -> Index:
         """Return the gallery with some of its entries among the unusable ones, each for a reason.

@@ -60,6 +60,28 @@ class JobBook:
             raise ModelNotFound(f"There is no job '{job_id}'. GET /models/jobs lists all jobs.")
         return job
 
+    def take_over(self) -> list[Job]:
+        """Take over what gateways have left that ended since the last look, and return it."""
+        with self.changed:
+            left = self._records.take_over_left(self._clock(), self._jobs)
+            self._jobs |= {job.id: job for job in left}
+            return left
+
+    def claim(self, job_id: str) -> Job:
+        """Return a job, which is this gateway's from now on unless another one has it.
+
+        Raises ModelNotFound.
+        """
+        with self.changed:
+            job = self.find(job_id)
+            if job.id in self._jobs or job.is_elsewhere:
+                return job
+            claimed = self._records.claim(job_id)
+            if claimed is None:  # another one was quicker
+                return replace(job, is_elsewhere=True)
+            self._jobs[job_id] = claimed
+            return claimed
+
     def latest(self, order: Order) -> Job | None:
         """Return the newest job of this gateway that does `order`; older ones do not count."""
         same = [job for job in self.own() if job.order == order]

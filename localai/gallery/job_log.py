@@ -127,7 +127,7 @@ class JobLog:
             self._has_told_offline = True
         if is_news:
             _log.warning(
-                "HF_HUB_OFFLINE is set, so that nothing is fetched from the hub. %s",
+                "HF_HUB_OFFLINE is set, so that nothing is fetched. %s",
                 answered_by_others(self._cards()),
             )
         self._tell_unanswered(model, "HF_HUB_OFFLINE is set")

@@ -40,6 +40,8 @@ class JobRecords:
         self._owner = uuid.uuid4().hex
         self._mark: weakref.finalize[..., JobRecords] | None = None
         self._told = False
+        self._knows_the_dead = True
+        """Whether locks tell who lives: some file systems have none, and all seem dead there."""
 
     def write(self, job: Job) -> None:
         """Write a job's record, whole or not at all; a full disk is told and ends no job."""
@@ -50,29 +52,53 @@ class JobRecords:
         except OSError as error:
             self._tell(error)
 
-    def take_over(self, now: float) -> list[Job]:
+    def take_over(self, now: float, known: Container[str] = ()) -> list[Job]:
         """Return the jobs that no living gateway has, which are this one's from now on.
 
-        Ended ones are forgotten after some days, broken ones at once.
+        Ended ones are forgotten after some days, broken ones at once; `known` are left out.
         """
         try:
             if not self._folder.is_dir():
                 return []
             self._make_known()
             with self._alone():
-                return list(self._take_over(now))
+                return list(self._take_over(now, known))
         except OSError as error:
             self._tell(error)
             return []
 
+    def take_over_left(self, now: float, known: Container[str]) -> list[Job]:
+        """Do as `take_over` does while other gateways may be at work, whose jobs stay theirs."""
+        return self.take_over(now, known) if self._knows_the_dead else []
+
+    def claim(self, job_id: str) -> Job | None:
+        """Return a job, this gateway's from now on, unless a living one has it."""
+        try:
+            self._make_known()
+            with self._alone():
+                record = _read(self._folder / f"{job_id}.json")
+                if record is None or self._is_at_work(record.owner):
+                    return None
+                self._write(record.job)
+                return record.job
+        except OSError as error:
+            self._tell(error)
+            return None
+
     def others(self, known: Container[str]) -> list[Job]:
-        """Return the jobs of other gateways, all but those in `known`."""
+        """Return the jobs of other gateways, all but those in `known`.
+
+        What one has left that has ended waits until another takes it over.
+        """
         found = []
         with suppress(OSError):
             for path in sorted(self._folder.glob("*.json")):
                 record = None if path.stem in known else _read(path)
                 if record is not None and record.owner != self._owner:
-                    found.append(replace(record.job, is_elsewhere=True))
+                    is_at_work = self._is_at_work(record.owner)
+                    found.append(
+                        replace(record.job, is_elsewhere=True) if is_at_work else _left(record.job)
+                    )
         return found
 
     def close(self) -> None:
@@ -84,8 +110,10 @@ class JobRecords:
             self._mark()
             self._mark = None
 
-    def _take_over(self, now: float) -> Iterator[Job]:
+    def _take_over(self, now: float, known: Container[str]) -> Iterator[Job]:
         for path in sorted(self._folder.glob("*.json")):
+            if path.stem in known:
+                continue
             record = _read(path)
             if record is None:
                 _log.warning("the record %s of a job cannot be read and is removed", path)
@@ -98,11 +126,14 @@ class JobRecords:
                 else:
                     path.unlink(missing_ok=True)
         for mark in self._folder.glob(f"{_MARK}*"):
-            if not self._lives(mark.name.removeprefix(_MARK)):
-                mark.unlink(missing_ok=True)
+            if mark != self._mark_of(self._owner):
+                _remove_unlocked(mark)
 
     def _lives(self, owner: str) -> bool:
         return owner == self._owner or (bool(owner) and is_locked(self._mark_of(owner)))
+
+    def _is_at_work(self, owner: str) -> bool:
+        return self._lives(owner) or not self._knows_the_dead
 
     def _write(self, job: Job) -> None:
         path = self._folder / f"{job.id}.json"
@@ -117,10 +148,8 @@ class JobRecords:
         with suppress(PermissionError):  # the folder is another user's, who lets us write
             self._folder.chmod(0o700)
         path = self._mark_of(self._owner)
-        path.touch(_FOR_US_ALONE)
-        descriptor = open_locked(path)
-        assert descriptor is not None, "nobody else knows this name"
-        self._mark = weakref.finalize(self, os.close, descriptor)
+        self._mark = weakref.finalize(self, os.close, _made_and_locked(path))
+        self._knows_the_dead = is_locked(path)
 
     def _mark_of(self, owner: str) -> Path:
         return self._folder / f"{_MARK}{owner}"
@@ -141,6 +170,34 @@ class JobRecords:
                 "them: %s", error,
             )  # fmt: skip
         self._told = True
+
+
+def _made_and_locked(path: Path) -> int:
+    """Return a descriptor that holds the lock of a new file, which stays where it is."""
+    while True:
+        path.touch(_FOR_US_ALONE)
+        with suppress(FileNotFoundError):  # removed just now, by one that found it without a lock
+            descriptor = open_locked(path)
+            if descriptor is None:
+                continue  # looked at just now, which takes its lock for a moment
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
+                return descriptor
+            os.close(descriptor)
+
+
+def _remove_unlocked(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        descriptor = open_locked(path)
+        if descriptor is not None:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def _left(job: Job) -> Job:
+    """Return a job of a gateway that has ended, as it is until another takes it over."""
+    if job.state == "cancelling":
+        return replace(job, state="cancelled", try_at=None, speed=0.0)
+    return replace(job, state="waiting", speed=0.0) if job.state == "running" else job
 
 
 def _read(path: Path) -> _Record | None:

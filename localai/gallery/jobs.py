@@ -26,6 +26,8 @@ TRIED_AGAIN_AFTER = 300.0
 PAUSES = (60.0, 120.0, 300.0, 600.0, 1800.0)
 """Seconds until a job whose server cannot be reached, or is busy, is tried again, by its failures
 so far."""
+_INTERNAL = "internal_error"
+"""The code of a failure that nobody has foreseen: a mistake of our own."""
 _PATIENCE = 3.0
 """Seconds that a job may take to end with the gateway while it only asks others."""
 _MOST_PATIENCE = 8.0
@@ -70,23 +72,22 @@ class Jobs:
         self.is_ending = False
         """Tells those who watch that no more will be told, although the jobs may go on later."""
 
-    def resume(self, is_current: Callable[[Order], bool] = lambda _: True) -> list[Job]:
+    def resume(self, is_current: Callable[[Order], bool] = lambda _: True) -> Sequence[Job]:
         """Go on with what an earlier gateway left unfinished, or could not fetch for now.
 
         Orders that are not current any more, as their card was corrected, are dropped.
         """
-        known = self._book.own()
-        for job in known:
-            is_left = job.is_expected and is_current(job.order)
-            if (job.is_open or job.is_expected) and not is_left:  # nobody wants it any more
-                self._book.change(job.id, state="cancelled", try_at=None)
-        left = [job for job in known if job.is_expected and self._book[job.id].is_expected]
-        for job in left:
-            self._begin(job)
-        return left
+        return self._go_on(self._book.own(), is_current)
 
-    def begin_due(self) -> None:
-        """Try again what could not be fetched for now and has waited long enough."""
+    def begin_due(self, is_current: Callable[[Order], bool] = lambda _: True) -> None:
+        """Try again what could not be fetched for now and has waited long enough.
+
+        And go on, as `resume` does, with what other gateways left that have ended meanwhile.
+        """
+        with self._changed:
+            begun = self._go_on(self._book.take_over(), is_current)
+        if begun:
+            _log.info("goes on with %d jobs of a gateway that has ended", len(begun))
         now = self._clock()
         for job in self._book.own():
             if job.try_at is not None and job.try_at <= now:
@@ -149,14 +150,14 @@ class Jobs:
     def cancel(self, job_id: str) -> Job:
         """Stop a job; what it has fetched stays for the next time. Raises InvalidRequest."""
         with self._changed:
-            job = self.find(job_id)
+            job = self._book.claim(job_id)
             if job.is_elsewhere:
                 raise InvalidRequest(
                     f"Another gateway with the same store has the job '{job_id}': cancel it there."
                 )
             if not job.can_be_cancelled:
                 raise InvalidRequest(f"The job '{job_id}' has ended already: it is {job.state}.")
-            if job.state == "running":
+            if job.state == "running" and job_id in self._cancels:
                 self._book.change(job_id, state="cancelling")
                 self._cancels[job_id].set()
             else:  # no thread has it, which could end it
@@ -189,6 +190,16 @@ class Jobs:
         self._book.close()
 
     # --- beginning and ending ---
+
+    def _go_on(self, left: Sequence[Job], is_current: Callable[[Order], bool]) -> Sequence[Job]:
+        for job in left:
+            is_wanted = job.is_expected and is_current(job.order)
+            if (job.is_open or job.is_expected) and not is_wanted:  # by nobody any more
+                self._book.change(job.id, state="cancelled", try_at=None)
+        begun = [job for job in left if job.is_expected and self._book[job.id].is_expected]
+        for job in begun:
+            self._begin(job)
+        return begun
 
     def _any_writes(self) -> bool:
         running = (self._book[job_id] for job_id in self._cancels)
@@ -252,7 +263,8 @@ class Jobs:
             return _failure(error)
         except Exception as error:
             _log.exception("the job %s failed", job.id)
-            return _failure(LocalAIError(f"{type(error).__name__}: {error}"))
+            told = f"Internal error: {type(error).__name__}: {error}. The log has the traceback."
+            return _failure(LocalAIError(told, code=_INTERNAL))
         shown = tuple(concealed(note) for note in notes)
         return {"state": "done", "failures": 0, "notes": shown}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from localai.cards.problems import Complaint, Problem
 from localai.cards.resolved import Backends
+from localai.errors import nearest
 from localai.gallery.card_of import card_complaints
 from localai.gallery.code_running import REASON, code_options
 from localai.gallery.entry import Entry
@@ -30,8 +31,7 @@ def lint(index: Index, backends: Backends) -> Linted:
     for entry in index.entries.values():
         complaints = [*_of_card(entry, backends), *_complaints(entry)]
         problems += [index.problem_of(entry.name, complaint) for complaint in complaints]
-    for problem in _lost_variants(index):
-        problems.append(problem)
+    problems += lost_variants(index)
     return Linted(
         entries=len(index.entries),
         problems=tuple(sorted(problems, key=lambda problem: problem.line or 0)),
@@ -72,10 +72,11 @@ def _hub_knows(uri: str) -> bool:
     return isinstance(parse_reference(uri), HubReference | OllamaReference | OciReference)
 
 
-def _lost_variants(index: Index) -> Iterator[Problem]:
+def lost_variants(index: Index) -> Iterator[Problem]:
+    """Yield what is wrong with entries whose variants are no entries of `index`."""
     known = {*index.entries, *index.unusable}
     for entry in index.entries.values():
         for position, name in enumerate(entry.variants):
             if name not in known:
-                text = f"there is no entry '{name}' to be a variant"
+                text = f"there is no entry '{name}' to be a variant.{nearest(name, known)}"
                 yield index.problem_of(entry.name, Complaint(("variants", position), text))

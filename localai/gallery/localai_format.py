@@ -30,7 +30,14 @@ from localai.gallery.localai_config import NotRunnable, Translation, translate
 from localai.gallery.yaml_text import read_text
 from localai.protocol.capabilities import Capability
 from localai.references import HubReference, UrlReference, parse_reference
-from localai.store.errors import FetchFailed, NotInRegistry, Unreachable, UnreadableArtifact
+from localai.store.errors import (
+    AccessRefused,
+    FetchFailed,
+    NotInRegistry,
+    Unreachable,
+    UnreadableArtifact,
+    WrongFile,
+)
 from localai.store.transports.hub import endpoint
 
 Fetch = Callable[[str], str]
@@ -115,6 +122,10 @@ class Bases:
             return error
 
 
+TRY_AGAIN = "; run `localai gallery update`"
+"""The end of the reason why nothing is known of an entry, for who has added the gallery."""
+
+
 def is_localai_index(data: Any) -> bool:
     """Tell whether `data` is an index in LocalAI's format, which is a bare list."""
     return isinstance(data, list)
@@ -158,7 +169,7 @@ def convert(
         wrong = next(iter(card_complaints(entry, backends)), None)
     except NotRunnable as reason:
         return _unusable(raw, str(reason)), ()
-    except (FetchFailed, NotInRegistry) as error:
+    except (FetchFailed, WrongFile, NotInRegistry, AccessRefused) as error:
         # Nothing is known of the entry then: that it cannot be run would be a lie.
         return _unfetched(raw, error), ()
     except LocalAIError as error:
@@ -298,9 +309,9 @@ def _bytes(size: str | float | None) -> int | None:
     return read_size(size)
 
 
-def _unfetched(raw: SourceEntry, error: FetchFailed | NotInRegistry) -> Unusable:
+def _unfetched(raw: SourceEntry, error: LocalAIError) -> Unusable:
     text = error.message.rstrip(".")
-    reason = f"could not be fetched: {text}; run `localai gallery update`"
+    reason = f"could not be fetched: {text}{TRY_AGAIN}"
     return _unusable(raw, reason).model_copy(update={"unfetched": True})
 
 

@@ -66,7 +66,8 @@ def entry_named(galleries: Galleries, name: str) -> Entry:
         if "@" in name or any(name in index.unusable for index in indexes):
             raise
         known = [*load_shortnames(), *(one for index in indexes for one in index.entries)]
-        raise ModelNotFound(_unknown(name, nearest(name, known)), param="model") from error
+        text = " ".join([_unknown(name, nearest(name, known)), *map(str, galleries.troubles())])
+        raise ModelNotFound(text, param="model") from error
 
 
 def _unknown(name: str, hint: str) -> str:

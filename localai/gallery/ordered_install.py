@@ -21,6 +21,7 @@ def install_ordered(
 ) -> Sequence[str]:
     """Install `entry`, which is what `order` means, and return what is to be known of it."""
     refuse_taken(entry.name, main_reference(entry), place, force=order.force)
+    place.check_can_be_written(entry.name, force=order.force)
     installed = install_from(
         place.store, entry, place.models, replace=order.force, progress=report, cancel=cancel
     )

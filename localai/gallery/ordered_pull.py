@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from localai.cards.resolved import Backends
 from localai.cards.schema import Card
-from localai.cards.writing import card_file, write_card
+from localai.cards.writing import card_file, read_content, write_card
 from localai.gallery.card_files import sources_of
 from localai.gallery.install import kept_note, refuse_cancelled
 from localai.gallery.localai_format import deep_merge
@@ -17,10 +17,12 @@ from localai.gallery.order import PullOrder
 from localai.gallery.overriding import changes_of
 from localai.gallery.pulled import import_pulled, refuse_not_run
 from localai.gallery.taken_names import CardPlace, refuse_taken
+from localai.references import is_remote
 from localai.store.progress import Report
 
 if TYPE_CHECKING:
     from localai.store.records import StoredModel
+    from localai.store.store import Store
 
 
 def pull_ordered(
@@ -39,6 +41,7 @@ def pull_ordered(
     """
     store = place.store
     refuse_taken(name, order.reference, place, force=order.force)
+    place.check_can_be_written(name, force=order.force)
     model = store.pull(order.reference, check=refuse_not_run, progress=report, cancel=cancel)
     more = {
         file.filename: store.pull(file.uri, sha256=file.sha256, progress=report, cancel=cancel)
@@ -52,10 +55,20 @@ def pull_ordered(
     refuse_cancelled(cancel)
     target = card_file(place.models, name)
     content = card.model_dump(mode="json", exclude_unset=True)
-    is_new = write_card(target, content, "replace" if order.force else "keep")
+    is_kept = not order.force and _names(target, model, store)
+    is_new = not is_kept and write_card(target, content, "replace" if order.force else "keep")
     for one in (model, *more.values()):
         store.note_card(one, target)
     return [*notes, *([] if is_new else [kept_note(target)])]
+
+
+def _names(card: Path, model: StoredModel, store: Store) -> bool:
+    """Tell whether a card names by a reference what was pulled, and not by its path."""
+    named = (read_content(card) or {}).get("model")
+    if not isinstance(named, str) or not is_remote(named):
+        return False
+    found = store.find(named)
+    return found is not None and found.model == model.model
 
 
 def pulled_card(

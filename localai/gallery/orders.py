@@ -29,9 +29,9 @@ from localai.gallery.ordered_fetch import fetch_card
 from localai.gallery.ordered_install import install_ordered
 from localai.gallery.ordered_pull import pull_ordered
 from localai.gallery.taken_names import CardPlace, main_reference, refuse_taken
+from localai.gallery.unusable_folders import cannot_write
 from localai.network.reach import ANYWHERE, PUBLIC_MODELS
 from localai.settings import Settings
-from localai.store.errors import CannotWrite
 from localai.store.naming import suggested_name
 from localai.store.progress import Report
 from localai.store.transports.hub import endpoint
@@ -59,11 +59,7 @@ class Orders:
         try:
             return self._perform(order, report, cancel)
         except OSError as error:
-            raise CannotWrite(
-                f"The store {self._settings.store} or the folder {self._settings.models} cannot be "
-                f"used: {error}. Give this user the right to write there, or name other folders "
-                "with LOCALAI_STORE and LOCALAI_MODELS."
-            ) from error
+            raise cannot_write(self._settings.store, self._settings.models, error) from error
         finally:
             # Whoever is told of the end finds the model.
             self._catalog.refresh()

@@ -69,7 +69,8 @@ def refuse_lost(lost: Iterable[Note], overrides: Mapping[str, Any]) -> None:
     """Raise UnsupportedParameter if something of `overrides` is among what was `lost`."""
     asked = set(_keys(overrides))
     for note in lost:
-        if not asked.isdisjoint(note.keys):
+        # One of LocalAI's `options` is named with its text, as `options: mlock:true`.
+        if not asked.isdisjoint(key.partition(": ")[0] for key in note.keys):
             raise _refusal(note.text)
 
 

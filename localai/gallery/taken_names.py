@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from localai.cards.writing import card_file, read_content
+from localai.cards.writing import card_file, check_can_be_written, read_content
 from localai.errors import RequestError
 from localai.files import place_of
 from localai.gallery.card_files import stored_files, texts_of
 from localai.gallery.entry import Entry
 from localai.gallery.named import meaning_of
 from localai.references import HubReference, Reference, reference_or_none
+from localai.store.model_folders import may_lead_to
 
 if TYPE_CHECKING:
     from localai.store.store import Store
@@ -45,6 +46,12 @@ class CardPlace:
     models: Path
     cards: Sequence[Named]
     store: Store
+
+    def check_can_be_written(self, name: str, *, force: bool = False) -> None:
+        """Raise OSError where the card `name` is not there, or is replaced, and cannot be."""
+        target = card_file(self.models, name)
+        if force or not target.exists():
+            check_can_be_written(target)
 
 
 def main_reference(entry: Entry) -> str:
@@ -91,6 +98,10 @@ def runs_exactly(card: Path, references: Iterable[str], store: Store) -> str | N
 
 def _may_run(card: Mapping[str, Any], reference: str, folder: Path, store: Store) -> bool:
     wanted = reference_or_none(reference)
+    model = card.get("model")
+    # What the store knows of a file may be lost: then its place tells.
+    if isinstance(model, str) and may_lead_to(wanted, place_of(folder / model), store.folder):
+        return True
     return any(
         _may_be_the_same(reference_or_none(text), wanted) for text in _sources(card, folder, store)
     )

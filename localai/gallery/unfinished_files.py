@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING
 from localai.cards.model_files import remote_references
 from localai.cards.resolved import ResolvedCard
 from localai.file_locks import is_locked
-from localai.references import (
-    HubReference,
-    OciReference,
-    OllamaReference,
-    Reference,
-    UrlReference,
-    reference_or_none,
-)
+from localai.references import HubReference, reference_or_none
+from localai.store.model_folders import folder_of
 from localai.store.partial import part_path, remove_partial
-from localai.store.transports import hub, oci, ollama, url
 
 if TYPE_CHECKING:
     from localai.store.store import Store
@@ -45,7 +38,7 @@ def _unfinished(card: ResolvedCard, store: Store) -> Iterator[Path]:
     """Yield the files that a pull for `card` has begun, and may go on with."""
     for text in remote_references(card):
         reference = reference_or_none(text)
-        folder = _folder_of(reference)
+        folder = folder_of(reference)
         if folder is None:
             continue
         only = reference.file if isinstance(reference, HubReference) else None
@@ -53,16 +46,3 @@ def _unfinished(card: ResolvedCard, store: Store) -> Iterator[Path]:
             target = part.with_name(part.name.removesuffix(_PART))
             if only is None or target == store.folder / folder / only:
                 yield target
-
-
-def _folder_of(reference: Reference | None) -> str | None:
-    match reference:
-        case HubReference():
-            return hub.folder_of(reference)
-        case OllamaReference():
-            return ollama.folder_of(reference)
-        case OciReference():
-            return oci.folder_of(reference)
-        case UrlReference():
-            return url.folder_of(reference.url)
-    return None

@@ -19,9 +19,6 @@ from localai.errors import ConfigError
 if TYPE_CHECKING:
     import ssl
 
-_UNKNOWN_SIGNER = frozenset({2, 18, 19, 20, 21})
-"""OpenSSL's numbers of failures that the certificate of an authority mends."""
-
 
 @dataclass(frozen=True)
 class Certificates:
@@ -64,22 +61,6 @@ def is_distrust(error: BaseException) -> bool:
     import ssl
 
     return isinstance(tls_failure(error), ssl.SSLCertVerificationError)
-
-
-def reason_of(error: BaseException) -> str:
-    """Return why a client failed, in words; for a certificate also what to do."""
-    import ssl
-
-    failure = tls_failure(error)
-    if not isinstance(failure, ssl.SSLCertVerificationError):
-        return str(error) or type(error).__name__
-    advice = "compare the clock of this machine and the name with what the certificate says"
-    if failure.verify_code in _UNKNOWN_SIGNER:
-        advice = (
-            "add the certificate of its authority to those of this machine, or name a file with "
-            "all authorities that you trust in SSL_CERT_FILE"
-        )
-    return f"its certificate is not trusted here ({failure.verify_message}): {advice}"
 
 
 def _of_environment() -> tuple[str | None, str | None]:

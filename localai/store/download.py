@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from localai.cards.importers.first_bytes import HEAD
+from localai.network.failures import CHECK_THE_NETWORK
 from localai.store.artifact import RemoteFile
 from localai.store.content import check_head
 from localai.store.errors import FetchFailed, Overtaken, Unreachable
@@ -34,9 +35,9 @@ class Patience:
     """How long a download is tried.
 
     `stall` is the longest silence and `connect` the longest connecting, in seconds; after
-    `attempts` failures without a new byte it ends, after `unreached` of them when no server ever
-    answered. The pauses double from `pause` to `longest_pause`; a server that asks to wait longer
-    than `longest_wait` is not waited for.
+    `attempts` failures without a new byte it ends, after `unreached` of them when no server has
+    said a word. The pauses double from `pause` to `longest_pause`; a server that asks to wait
+    longer than `longest_wait` is not waited for.
     """
 
     stall: float = 30.0
@@ -89,6 +90,7 @@ class Download:
         self._meter = Meter()
         self._received = 0
         self._last_report = float("-inf")
+        self._trouble = ""
         self._head_checked = False
 
     async def run(self) -> Fetched:
@@ -142,22 +144,24 @@ class Download:
                 if changes > 2:
                     raise FetchFailed(f"{self._file.source} changes while it is fetched.") from None
             except TryAgain as error:
-                reached = reached or error.reached
-                failures = 1 if partial.ranges.count > most else failures + 1
+                has_come = partial.ranges.count > most
+                reached = reached or error.reached or has_come
+                failures = 1 if has_come else failures + 1
                 most = max(most, partial.ranges.count)
                 await self._pause(error, failures, reached)
 
     async def _pause(self, error: TryAgain, failures: int, reached: bool) -> None:
         patience = self._terms.patience
-        if failures >= (patience.attempts if reached else patience.unreached):
-            message = (
-                f"{self._file.source} cannot be fetched: {error}. What has come is kept: the same "
-                "command goes on from there."
-            )
+        attempts = patience.attempts if reached else patience.unreached
+        if failures >= attempts:
+            said = f"{self._file.source} cannot be fetched: {error}."
+            kept = "What has come is kept: the same command goes on from there."
             if not error.reached:
                 host = urlsplit(self._file.url).netloc.rpartition("@")[2]
-                raise Unreachable(message, host=host) from error
-            raise FetchFailed(message, retry_after=error.after) from error
+                advice = f"{CHECK_THE_NETWORK} {kept}"
+                raise Unreachable(said, host=host, advice=advice) from error
+            raise FetchFailed(said, advice=kept, retry_after=error.after) from error
+        self._trouble = f"{error}, attempt {failures + 1} of {attempts}"
         wait = error.after
         if wait is None:
             wait = min(patience.longest_pause, patience.pause * 2 ** (failures - 1))
@@ -238,6 +242,7 @@ class Download:
             partial.write(at, kept)
             at += len(kept)
             self._received += len(kept)
+            self._trouble = ""
             self._check_head(partial)
             self._tell("fetching", partial.ranges.count, partial.size)
             if partial.size is not None and at > partial.size:
@@ -273,7 +278,7 @@ class Download:
             return
         self._last_report = now
         speed = self._meter.speed(now, done)
-        self._report(Progress(self._file.path, phase, done, total, speed))
+        self._report(Progress(self._file.path, phase, done, total, speed, self._trouble))
 
 
 def _first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:

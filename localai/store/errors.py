@@ -22,6 +22,9 @@ StoreError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from localai.errors import LocalAIError, RequestError
 
 
@@ -63,9 +66,23 @@ class StoreError(LocalAIError):
 
 
 class FetchFailed(StoreError):
+    """Nothing came: `reason` says why, and the message with the `advice` what to do about it."""
+
     status = 502
     default_code = "fetch_failed"
     retryable = True
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        advice: str = "",
+        retry_after: float | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        message = f"{reason} {advice}" if advice else reason
+        super().__init__(message, retry_after=retry_after, details=details)
+        self.reason = reason
 
 
 class Unreachable(FetchFailed):
@@ -73,8 +90,10 @@ class Unreachable(FetchFailed):
 
     default_code = "unreachable"
 
-    def __init__(self, message: str, *, host: str, retry_after: float | None = None) -> None:
-        super().__init__(message, retry_after=retry_after, details={"host": host})
+    def __init__(
+        self, reason: str, *, host: str, advice: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(reason, advice=advice, retry_after=retry_after, details={"host": host})
         self.host = host
 
 
@@ -111,6 +130,14 @@ class CannotWrite(StoreError):
 class Cancelled(StoreError):
     status = 499
     default_code = "cancelled"
+
+
+def not_as_asked(source: str, wanted: str, setting: str) -> FetchFailed:
+    """Return the error for an answer that is not what was `wanted`; `setting` is who is asked."""
+    return FetchFailed(
+        f"{source} did not answer with {wanted}, as in a network that wants a login first.",
+        advice=f"Log in to the network with a browser, or check {setting}, then try again.",
+    )
 
 
 def gated(page: str) -> str:

@@ -92,8 +92,10 @@ def add_to_cache(
     _check_disk(file, folder)
     try:
         blob.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not blob.exists()
+        # One of another size than its content has is damaged, and of use to nobody.
+        is_new = not blob.exists() or blob.stat().st_size != file.stat().st_size
         if is_new:
+            blob.unlink(missing_ok=True)
             os.link(file, blob)
     except OSError:
         remove_empty_folders(blob.parent, cache_folder())

@@ -44,7 +44,10 @@ def link(source: Path, target: Path) -> None:
         os.link(source, fresh)
     except OSError:  # another disk, or a file of another user
         fresh.symlink_to(source)
-    os.replace(fresh, target)
+    try:
+        os.replace(fresh, target)
+    finally:  # replacing one name of a file by another of the same file leaves both
+        fresh.unlink(missing_ok=True)
 
 
 def ollama_folders() -> list[Path]:

@@ -23,7 +23,7 @@ from localai.store.foreign_card import refuse_programs, refuse_unsafe_card
 from localai.store.hashing import sha256_of
 from localai.store.layout import is_below_roots
 from localai.store.records import StoredFile, StoredModel, stored_file
-from localai.store.room import check_room
+from localai.store.room import check_room, is_full, no_room
 
 FORMAT = 1
 _RECORD, _CARD, _FILES = "model.json", "card.yaml", "files/"
@@ -45,7 +45,9 @@ def pack(model: StoredModel, files: Mapping[str, Path], card: str, target: Path)
 
     Raises DiskFull before the first byte.
     """
-    check_room(target.parent, sum(path.stat().st_size for path in files.values()))
+    needed = sum(path.stat().st_size for path in files.values())
+    elsewhere = f"choose another place for {target.name}"
+    check_room(target.parent, needed, elsewhere)
     part = target.with_name(f".{target.name}.part")
     try:
         with tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
@@ -57,6 +59,10 @@ def pack(model: StoredModel, files: Mapping[str, Path], card: str, target: Path)
                     member.size = os.fstat(content.fileno()).st_size
                     tar.addfile(member, content)
         os.replace(part, target)
+    except OSError as error:
+        if is_full(error):
+            raise no_room(target.parent, needed, elsewhere) from error
+        raise
     finally:
         part.unlink(missing_ok=True)
     return target.stat().st_size
@@ -136,18 +142,29 @@ def unpack_files(source: Path, store: Path, packed: Packed) -> None:
             if (file := expected.pop(member.name, None)) is not None:
                 _put(tar, member, file, store / file.path)
     if expected:
-        raise UnreadableArtifact(f"{source} lacks {next(iter(expected))}.")
+        raise UnreadableArtifact(
+            f"{source} is cut off: it lacks {next(iter(expected))}. Copy it again."
+        )
 
 
 @contextmanager
 def _opened(source: Path) -> Iterator[tarfile.TarFile]:
     try:
-        with tarfile.open(source, "r:") as tar:
+        with tarfile.open(source, "r:") as tar, _whole(source):
             yield tar
     except (tarfile.TarError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
         raise UnreadableArtifact(
             f"{source} is not a model that `localai export` wrote: {error}."
         ) from error
+
+
+@contextmanager
+def _whole(source: Path) -> Iterator[None]:
+    # What begins as a tar and cannot be read on has lost its end.
+    try:
+        yield
+    except tarfile.ReadError as error:
+        raise UnreadableArtifact(f"{source} is cut off ({error}): copy it again.") from error
 
 
 def _head(tar: tarfile.TarFile, store: Path) -> Packed:
@@ -163,6 +180,8 @@ class _Texts:
 
     def read(self, name: str) -> bytes:
         member = self._tar.next()
+        if member is None and name != _RECORD:
+            raise tarfile.ReadError(f"it ends before {name}")
         if member is None or member.name != name or not member.isfile():
             raise ValueError(f"it does not begin with {name}")
         content = self._tar.extractfile(member)

@@ -18,7 +18,7 @@ from localai.store.artifact import RemoteFile
 from localai.store.errors import DiskFull, WrongFile, wrong_hash
 from localai.store.hashing import git_oid
 from localai.store.ranges import Ranges, Span
-from localai.store.room import check_room, no_room
+from localai.store.room import check_room, is_full, no_room
 
 SAVE_EVERY = 1 << 20
 """Bytes between two saved states: so many are fetched again after a kill, at most."""
@@ -207,7 +207,7 @@ class Partial:
 
     def _tell_if_full(self, error: OSError) -> None:
         """Raise DiskFull, which says how much is missing, if that is what went wrong."""
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if is_full(error):
             raise no_room(self.target.parent, self.missing_bytes) from error
 
     def _load(self) -> None:

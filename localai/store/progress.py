@@ -12,13 +12,17 @@ Phase = Literal["waiting", "fetching", "checking", "linked", "unpacking", "done"
 
 @dataclass(frozen=True)
 class Progress:
-    """One file at one moment; `done` and `total` in bytes, `speed` in bytes per second."""
+    """One file at one moment; `done` and `total` in bytes, `speed` in bytes per second.
+
+    `trouble` says what went wrong at the last attempt, until bytes come again.
+    """
 
     path: str
     phase: Phase
     done: int
     total: int | None
     speed: float = 0.0
+    trouble: str = ""
 
     @property
     def eta(self) -> float | None:

@@ -13,7 +13,7 @@ from localai.store.archives import Archives
 from localai.store.artifact import Artifact, RemoteFile
 from localai.store.cancellation import Cancellation
 from localai.store.choices import Choices
-from localai.store.errors import Cancelled, Overtaken, StoreError
+from localai.store.errors import Cancelled, FetchFailed, Overtaken, StoreError
 from localai.store.flights import Downloader
 from localai.store.glance import glance
 from localai.store.hub_cache import add_to_cache
@@ -138,7 +138,7 @@ class Pull:
         except Cancelled:
             raise
         except (StoreError, RequestError) as error:
-            seen, why = None, error.message
+            seen, why = None, error.reason if isinstance(error, FetchFailed) else error.message
         if seen is None:  # what is here has to do
             self.notes.append(f"{why} The version that is here is taken.")
         return seen is not None and seen.version not in {None, noted.version}

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,12 +40,18 @@ class StoredFile:
     cached: str | None = None
     version: str | None = None
 
+    def damage(self, store: Path) -> str | None:
+        """Return what is wrong with the file in `store`, None where it is as long as noted."""
+        path = store / self.path
+        try:
+            size = path.stat().st_size
+        except OSError:
+            return f"{path} is not there"
+        return None if size == self.size else f"{path} has {size} bytes in place of {self.size}"
+
     def is_whole(self, store: Path) -> bool:
         """Tell whether the file is there in `store`, as long as it has to be."""
-        try:
-            return (store / self.path).stat().st_size == self.size
-        except OSError:
-            return False
+        return self.damage(store) is None
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,10 @@ class Records:
             models += [] if model is None else [model]
         return models
 
+    def unreadable(self) -> list[Path]:
+        """Return the records that cannot be read."""
+        return [path for path in self._paths() if self._read(path) is None and path.exists()]
+
     def get(self, reference: str) -> StoredModel | None:
         """Return the record of a reference."""
         path = self._path(reference)
@@ -173,8 +184,14 @@ class Records:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            _LOG.warning("%s cannot be read (%s): remove it and pull the model again", path, error)
+            _warn_once(path, str(error))
             return None
+
+
+@cache
+def _warn_once(path: Path, reason: str) -> None:
+    """Tell of a record that cannot be read, which every look at the store comes upon."""
+    _LOG.warning("%s cannot be read (%s): remove it and pull the model again", path, reason)
 
 
 def _model(data: dict[str, Any], store: Path) -> StoredModel:

@@ -17,7 +17,8 @@ from localai.references import (
     UrlReference,
 )
 from localai.store.artifact import Artifact
-from localai.store.errors import Cancelled, NotInRegistry, wrong_hash
+from localai.store.errors import Cancelled, NotInRegistry, Offline, wrong_hash
+from localai.store.hub_cache import is_offline
 
 
 def resolve(
@@ -29,7 +30,8 @@ def resolve(
     """Return what is to be fetched for `reference`, within `reach`; the other side is asked.
 
     A GGUF file of the hub comes with its `projector`, if its repository has one. Raises Cancelled
-    as soon as `cancel` is set, however silent the other side is.
+    as soon as `cancel` is set, however silent the other side is, and Offline where nobody may be
+    asked, unless Ollama or the hub's cache has it.
     """
     try:
         found = answer_unless_left(lambda: _resolve(reference, reach, projector, cancel), cancel)
@@ -72,6 +74,9 @@ def expecting(artifact: Artifact, sha256: str | None) -> Artifact:
 def _resolve(
     reference: Reference, reach: Reach, projector: bool, cancel: threading.Event | None
 ) -> Artifact:
+    # What Ollama and the hub have on this machine, their own transports look up.
+    if isinstance(reference, OciReference | UrlReference) and is_offline():
+        raise Offline(f"{reference} is not here, and HF_HUB_OFFLINE forbids to ask for it.")
     match reference:
         case HubReference():
             from localai.store.transports import hub

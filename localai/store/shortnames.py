@@ -9,9 +9,11 @@ from functools import cache
 from pathlib import Path
 
 from localai.errors import ConfigError
+from localai.references import is_reference
 
 _SYSTEM = ("/usr/share", "/usr/local/share", "/etc")
 _FILE = "shortnames.conf"
+_PATHS = ("/", "./", "../", "~")
 
 
 def shortname_files() -> tuple[Path, ...]:
@@ -39,12 +41,19 @@ def load_shortnames(files: Iterable[Path] | None = None) -> dict[str, str]:
 
 
 def spelled_out(text: str) -> str:
-    """Return what a short name stands for, which may be another one; every other text as it is."""
-    names, seen = load_shortnames(), set[str]()
-    while text in names and text not in seen:
+    """Return what a short name stands for, which may be another one; every other text as it is.
+
+    Raises ConfigError as `load_shortnames`, where a text may be one.
+    """
+    seen = set[str]()
+    while _may_be_short(text) and text not in seen and text in (names := load_shortnames()):
         seen.add(text)
         text = names[text]
     return text
+
+
+def _may_be_short(text: str) -> bool:
+    return not (is_reference(text) or text.startswith(_PATHS))
 
 
 @cache
@@ -55,6 +64,11 @@ def _read(path: Path, stamp: int) -> dict[str, str]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     table = content.get("shortnames", {})
-    if not isinstance(table, dict) or not all(isinstance(one, str) for one in table.values()):
+    if not isinstance(table, dict):
         raise ConfigError(f'{path}: below [shortnames] must stand lines as "name" = "hf://…"')
+    if wrong := [name for name, text in table.items() if not isinstance(text, str)]:
+        raise ConfigError(
+            f"{path}: '{wrong[0]}' below [shortnames] stands for no reference: write "
+            f'"{wrong[0]}" = "hf://org/repo", or remove the line.'
+        )
     return {name.strip("'\""): text for name, text in table.items()}

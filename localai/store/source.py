@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from localai import __version__
 from localai.network.asking import BUSY, asked_to_wait
+from localai.network.failures import reason_of
 from localai.network.leaving import begin
-from localai.network.tls import is_distrust, reason_of
+from localai.network.tls import is_distrust
 from localai.store.artifact import RemoteFile
 from localai.store.errors import (
     AccessRefused,
@@ -35,7 +36,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 class TryAgain(Exception):
     """A failure that may pass: a cut line, a silent or a busy server.
 
-    `after` is what the server asked to wait, in seconds; `reached` tells whether it answered.
+    `after` is what the server asked to wait, in seconds; `reached` tells whether it said a word.
     """
 
     def __init__(self, reason: str, after: float | None = None, reached: bool = True) -> None:
@@ -82,8 +83,10 @@ class Source:
         wanted = {"range": f"bytes={span[0]}-{span[1] - 1}"}
         if validator is not None:
             wanted["if-range"] = validator
+        has_answered = False
         try:
             response = await self._ask(wanted)
+            has_answered = True
             try:
                 yield self._answer(response, span)
             finally:
@@ -91,7 +94,8 @@ class Source:
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError) as error:
             raise FetchFailed(f"{self._file.source} cannot be fetched: {error}.") from error
         except httpx2.ReadTimeout:
-            raise TryAgain("no bytes came any more") from None
+            silence = self._client.timeout.read or 0.0
+            raise TryAgain(f"nothing came for {silence:g} s", reached=has_answered) from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             if is_distrust(error):
                 said = f"{self._file.source} cannot be fetched: {reason_of(error)}."

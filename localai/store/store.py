@@ -258,7 +258,7 @@ class Store:
             raise failure
         # That it is not where the hub's own cache is does not count: it is in the store.
         is_offline = isinstance(failure, Offline)
-        reason = "HF_HUB_OFFLINE forbids to ask the hub." if is_offline else failure.message
+        reason = f"HF_HUB_OFFLINE forbids to ask for {reference}." if is_offline else failure.reason
         note = f"{reason} The version that is here is taken."
         if (model := self.find(str(reference))) is not None:
             if choices.sha256 is not None and not model.has_hash(choices.sha256, self.folder):
@@ -280,10 +280,14 @@ class Store:
         if kept is not None:
             choices.progress(Progress(artifact.files[0].path, "linked", kept.size, kept.size))
             return kept
+        files = () if before is None else before.files
+        damages = {one.path: said for one in files if (said := one.damage(self.folder))}
         pull = Pull(self.folder, self.list(), self._downloader, artifact, choices)
         with marked(self.folder, artifact.folder, self.lock):
             model = self._commit(artifact, pull.run())
-        return replace(model, notes=(*model.notes, *pull.notes))
+        mended = (damages[one.path] for one in model.files if one.path in damages)
+        again = (f"{damage}: it was brought here again." for damage in mended)
+        return replace(model, notes=(*model.notes, *again, *pull.notes))
 
     def _commit(self, artifact: Artifact, files: Iterable[StoredFile]) -> StoredModel:
         """Note the model; from now on it is there."""

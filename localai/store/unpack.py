@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from localai.cards.importers.first_bytes import HEAD
+from localai.errors import InvalidReference
 from localai.references import check_relative_path
 from localai.store.content import check_head, refuse_unsafe
 from localai.store.errors import StoreError, UnreadableArtifact, UnsafeFile
-from localai.store.room import check_room, no_room
+from localai.store.room import check_room, is_full, no_room
 from localai.store.tar_files import opened_tar
 
 WORK = ".unpack-"
@@ -161,7 +162,7 @@ def _target(link: tarfile.TarInfo, source: str) -> str:
             raise _refused_link(source, link.name, link.linkname)
     try:
         return check_relative_path(target)
-    except Exception as error:
+    except (InvalidReference, UnicodeEncodeError) as error:  # or bytes that are no text
         raise _refused_link(source, link.name, link.linkname) from error
 
 
@@ -267,7 +268,7 @@ def _refused_link(source: str, name: str, target: str) -> UnsafeFile:
 
 
 def _cannot_write(error: OSError, folder: Path, source: str) -> StoreError | UnreadableArtifact:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_full(error):
         return no_room(folder, 1 << 20)
     return UnreadableArtifact(
         f"{source} cannot be unpacked into {folder}: {error.strerror or error}."

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from localai.cards.resolved import Meaning
 from localai.errors import ConfigError
+from localai.files import place_of
 from localai.references import FileReference, NameReference, reference_or_none
+from localai.store.finding import owner_of
 from localai.store.records import Records
 from localai.store.shortnames import spelled_out
 
@@ -56,6 +58,17 @@ class Locator:
             path = reference.path.expanduser().absolute()
             return None if spelled == text else Meaning(path.as_uri())
         return None if reference is None else Meaning(str(reference))
+
+    def damaged(self, path: Path, /) -> str | None:
+        """Return the reference of the model that has `path`, where a file of it is not whole.
+
+        A folder that the model is in counts too.
+        """
+        folder = self._records.folder
+        if folder not in place_of(path).parents:
+            return None
+        owner = owner_of(path, self._records.readable(), folder)
+        return None if owner is None or owner.is_whole(folder) else owner.reference
 
     def _spelled_out(self, text: str) -> str:
         try:

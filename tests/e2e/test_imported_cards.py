@@ -63,6 +63,7 @@ def test_files_that_a_localai_yaml_downloads_are_fetched_and_loaded(
     tmp_path: Path, server: FileServer
 ) -> None:
     gateway = RunningGateway(tmp_path)
+    gateway.environ = {"HF_HUB_OFFLINE": "0"}
     listed = {
         # Other names than those that the files have where they come from, as is usual there.
         "chat-model.gguf": server.put("/a/starter-Q8_0.gguf", CHAT),

@@ -22,7 +22,7 @@ from localai.references import (
 )
 from localai.store.gguf_files import choose_model, choose_projector, quant_of, shards_there
 from localai.store.naming import suggested_name
-from localai.store.shortnames import load_shortnames
+from localai.store.shortnames import load_shortnames, spelled_out
 
 OLLAMA = "registry.ollama.ai"
 DIGEST = "sha256:" + "0" * 64
@@ -278,3 +278,25 @@ def test_a_wrong_file_of_short_names_is_named(tmp_path: Path, text: str) -> None
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"s\.conf"):
         load_shortnames([path])
+
+
+def test_a_wrong_short_name_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "s.conf"
+    path.write_text('[shortnames]\n"tiny" = "hf://org/tiny"\n"large" = ["hf://org/large"]\n')
+    with pytest.raises(ConfigError, match=r"s\.conf: 'large'.*\"large\" = \"hf://"):
+        load_shortnames([path])
+
+
+@pytest.mark.parametrize(
+    "text", ["hf://org/repo", "hf.co/org/repo", "ollama://tiny", "/m.gguf", "./m.gguf", "~/m.gguf"]
+)
+def test_what_is_no_short_name_needs_no_short_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = tmp_path / "localai/shortnames.conf"
+    path.parent.mkdir()
+    path.write_text("[shortnames]\ntiny = 3\n")
+    assert spelled_out(text) == text
+    with pytest.raises(ConfigError, match="tiny"):
+        spelled_out("org/repo")

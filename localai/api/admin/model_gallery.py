@@ -90,7 +90,7 @@ def _reference(request: Request, job: Job) -> dict[str, Any]:
 
 
 def _search(gateway: Gateway, words: str, capability: Capability | None, fits: bool) -> list[Found]:
-    indexes = gateway.orders.galleries.readable()
+    indexes = gateway.orders.galleries.all()
     problems = {problem for index in indexes for problem in index.problems}
     for problem in problems - gateway.told_of_galleries:
         _log.warning("a gallery is not all right: %s", problem)

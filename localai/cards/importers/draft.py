@@ -20,7 +20,7 @@ from localai.protocol.manifest import Manifest, OptionSpec
 
 _ORDER = (
     "name", "aliases", "description", "capabilities", "backend", "model", "files", "trust",
-    "defaults", "limits", "keep_alive", "options",
+    "fallback", "defaults", "limits", "keep_alive", "options", "lenient",
 )  # fmt: skip
 _MOST_STOPS = 4
 _MANY_TOKENS = 16384

@@ -25,8 +25,3 @@ class Imported:
 
 class CannotImport(CardError):
     """No card can be made of a file; the message says why and what to do instead."""
-
-    def __init__(self, message: str, *, path: str, line: int | None = None) -> None:
-        super().__init__(message, path=path, line=line)
-        self.reason = message
-        """The message without the file, for who names another source."""

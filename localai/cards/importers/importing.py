@@ -10,11 +10,14 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from localai.cards.importers.checks import check_card_of, check_names
+from localai.cards.importers.derived import CardCalled, no_cards
 from localai.cards.importers.describe import describe_file
 from localai.cards.importers.draft import draft_for, model_name
 from localai.cards.importers.imported import CannotImport, Imported
-from localai.cards.importers.localai_yaml import import_localai_file
+from localai.cards.importers.localai_yaml import import_localai_file, import_localai_folder
 from localai.cards.importers.modelfile import import_modelfile
+from localai.cards.importers.ollama_layers import is_blob_name
+from localai.cards.localai_models import models_of_localai
 from localai.cards.reading import check_card
 from localai.cards.resolved import Backends, Locate, nowhere
 from localai.cards.schema import ModelName
@@ -34,17 +37,25 @@ def import_card(
     name: str | None = None,
     reference: str | None = None,
     locate: Locate = nowhere,
+    card_called: CardCalled = no_cards,
     trust: bool = False,
 ) -> Imported:
     """Return the card for the one model that `source` describes.
 
     `source` is a file or folder on this machine. Where it was fetched, `reference` is what its user
     called it: the card names that instead of the path, if it is a model's file. `locate` knows
-    what was fetched before, and how references are spelled; `trust` takes pickles. Raises
-    CannotImport for what is damaged, holds several models, or is run by no backend here.
+    what was fetched before, and how references are spelled; `card_called` knows the models that
+    FROM can name; `trust` takes pickles. Raises CannotImport for what is damaged, holds several
+    models, or is run by no backend here.
     """
     cards = import_cards(
-        source, backends, name=name, reference=reference, locate=locate, trust=trust
+        source,
+        backends,
+        name=name,
+        reference=reference,
+        locate=locate,
+        card_called=card_called,
+        trust=trust,
     )
     if len(cards) > 1:
         names = ", ".join(card.card["name"] for card in cards)
@@ -61,11 +72,19 @@ def import_cards(
     name: str | None = None,
     reference: str | None = None,
     locate: Locate = nowhere,
+    card_called: CardCalled = no_cards,
     trust: bool = False,
 ) -> list[Imported]:
     """Return a card for each model that `source` describes; see `import_card`."""
     path = _path_of(source)
-    cards = _imported(path, backends, reference, locate, trust)
+    if path.is_file() and path.suffix.lower() in _YAML:
+        cards = _of_yaml(path, backends, locate)
+    elif path.is_file() and (is_modelfile_name(path.name) or is_modelfile_text(path)):
+        cards = [import_modelfile(path, backends, locate, card_called, name)]
+    elif yamls := _yamls_of_localai(path):
+        cards = import_localai_folder(yamls, backends, locate)
+    else:
+        cards = [_import_model(path, backends, reference, trust)]
     if name is not None:
         cards = _renamed(cards, name, path)
     check_names(cards, path)
@@ -91,16 +110,27 @@ def _path_of(source: str | Path) -> Path:
     return path
 
 
-def _imported(
-    path: Path, backends: Backends, reference: str | None, locate: Locate, trust: bool
-) -> list[Imported]:
-    if path.is_file() and path.suffix.lower() in _YAML:
-        if check_card(path, backends).resolved is not None:
-            raise CannotImport("is a card already: put it into the models folder.", path=str(path))
-        return import_localai_file(path, backends, locate)
-    if path.is_file() and (is_modelfile_name(path.name) or is_modelfile_text(path)):
-        return [import_modelfile(path, backends, locate)]
-    return [_import_model(path, backends, reference, trust)]
+def _of_yaml(path: Path, backends: Backends, locate: Locate) -> list[Imported]:
+    if check_card(path, backends).resolved is not None:
+        raise CannotImport("is a card already: put it into the models folder.", path=str(path))
+    return import_localai_file(path, backends, locate)
+
+
+def _yamls_of_localai(folder: Path) -> list[Path]:
+    """Return the YAMLs of a folder with LocalAI's models; nothing for a model in a folder."""
+    if not folder.is_dir():
+        return []
+    shown = (path for path in sorted(folder.iterdir()) if not path.name.startswith("."))
+    files = [path for path in shown if path.suffix.lower() in _YAML and path.is_file()]
+    return files if any(models_of_localai(path) for path in files) else []
+
+
+def is_description(path: Path) -> bool:
+    """Tell whether a file, or those of a folder, describe models and are none themselves."""
+    if not path.is_file():
+        return bool(_yamls_of_localai(path))
+    is_yaml = path.suffix.lower() in _YAML
+    return is_yaml or is_modelfile_name(path.name) or is_modelfile_text(path)
 
 
 def is_modelfile_name(name: str) -> bool:
@@ -120,7 +150,8 @@ def _import_model(path: Path, backends: Backends, reference: str | None, trust: 
     if described.backend is None or described.backend not in backends:
         raise CannotImport(described.reason, path=str(path))
     draft = draft_for(described.backend, backends)
-    draft.name(model_name(_stem(path)))
+    called_by_hash = is_blob_name(path.name) and described.name
+    draft.name(model_name(described.name if called_by_hash else _stem(path)))
     draft.put("description", described.name if described.name not in (path.name, path.stem) else "")
     # A reference leads to what was fetched, not to the one file in it that the backend wants.
     own = str(path) if described.model in (None, str(path)) else described.model

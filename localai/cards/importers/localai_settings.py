@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from localai.cards.importers.described import Described
@@ -10,7 +11,7 @@ from localai.cards.importers.draft import Draft
 from localai.cards.importers.localai_files import put_projector
 from localai.cards.importers.localai_keys import NEUTRAL, Keys
 from localai.cards.importers.localai_place import Place
-from localai.cards.importers.notes import needless, shown
+from localai.cards.importers.notes import left_out, needless, shown
 from localai.cards.options import CONTEXT_OPTION
 
 _ALL_LAYERS = 999
@@ -62,16 +63,20 @@ _SCHEDULERS = {
 }  # fmt: skip
 _PATHS = frozenset({"config", "lora"})
 """Options that name files, beside `mmproj`."""
-_OPTION_NOTES = {
+_ALWAYS = {
     "use_jinja": "templates are always Jinja",
     "jinja": "templates are always Jinja",
     "cache_reuse": "what prompts have in common is kept by itself",
     "cache_ram": "what prompts have in common is kept by itself",
+}
+"""Options that are on here, and why."""
+_NEVER = {
     "context_shift": "a conversation that does not fit is refused",
     "spec_type": "no second model drafts answers here",
     "spec_n_max": "no second model drafts answers here",
     "spec_p_min": "no second model drafts answers here",
 }
+_OFF = frozenset({"false", "off", "no", "0", "none"})
 
 
 def take_sampling(keys: Keys, draft: Draft) -> None:
@@ -120,8 +125,9 @@ def _take_option(name: str, setting: str, said: str, draft: Draft, place: Place)
         draft.limit("max_concurrent", int(setting), said)
     elif plain.startswith("no_") and _known(draft, plain[3:]) and not setting:
         draft.option(_known(draft, plain[3:]), False, said)
-    elif reason := _OPTION_NOTES.get(plain):
-        draft.leave_out(said, reason)
+    elif reason := _ALWAYS.get(plain) or _NEVER.get(plain):
+        is_so = (setting.lower() in _OFF) == (plain in _NEVER)
+        draft.note(replace(left_out(said, reason), is_lost=not is_so))
     elif option == CONTEXT_OPTION and option in draft.manifest.options:
         draft.limit("context", setting, said)
     elif option == "mmproj" and option in draft.manifest.options:

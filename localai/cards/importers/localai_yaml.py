@@ -13,7 +13,7 @@ from typing import Any
 
 from localai.cards.importers.describe import describe_file
 from localai.cards.importers.draft import Draft, draft_for, fits_name
-from localai.cards.importers.imported import Imported
+from localai.cards.importers.imported import CannotImport, Imported
 from localai.cards.importers.localai_backends import guessed_backend, instead_of, our_backend
 from localai.cards.importers.localai_files import (
     take_adapters,
@@ -26,6 +26,7 @@ from localai.cards.importers.localai_place import Place
 from localai.cards.importers.localai_prompts import Prompts
 from localai.cards.importers.localai_settings import take_loading, take_options, take_sampling
 from localai.cards.importers.yaml_documents import read_documents
+from localai.cards.localai_models import models_of_localai
 from localai.cards.resolved import Backends, Locate, nowhere
 from localai.protocol.capabilities import Capability
 
@@ -49,18 +50,55 @@ def import_localai_file(path: Path, backends: Backends, locate: Locate = nowhere
 
     Raises CannotImport for a file that holds no model, or one that no backend here runs.
     """
-    found: list[Mapping[str, Any]] = []
     place = Place(path, backends, locate)
-    for document in read_documents(path):
-        found += _models(document, place)
-    if not found:
-        raise place.refusal("holds no model.")
-    aliases = [one for one in found if one.get("alias")]
-    models = [one for one in found if not one.get("alias")]
+    models, aliases = _entries(place)
     cards = [import_localai(one, place) for one in models]
     for alias in aliases:
         cards = _with_alias(cards, alias, place)
     return cards
+
+
+def import_localai_folder(
+    paths: Sequence[Path], backends: Backends, locate: Locate = nowhere
+) -> list[Imported]:
+    """Return a card for each model of LocalAI's YAMLs in one folder, whose aliases may cross files.
+
+    What is refused is told in a note of the first card. Raises CannotImport where all are.
+    """
+    cards: list[Imported] = []
+    aliases: list[tuple[Mapping[str, Any], Place]] = []
+    refused: list[CannotImport] = []
+    for place in (Place(path, backends, locate) for path in paths):
+        try:
+            models, theirs = _entries(place)
+            if not models_of_localai(place.file):
+                raise place.refusal("is no model YAML of LocalAI's.")
+            cards += [import_localai(one, place) for one in models]
+        except CannotImport as error:
+            refused.append(error)
+        else:
+            aliases += [(one, place) for one in theirs]
+    for alias, place in aliases:
+        try:
+            cards = _with_alias(cards, alias, place)
+        except CannotImport as error:
+            refused.append(error)
+    if not cards and len(refused) > 1:
+        reasons = " ".join(map(str, refused))
+        raise CannotImport(f"nothing in it can be imported. {reasons}", path=str(paths[0].parent))
+    if not cards:
+        raise refused[0]
+    notes = (*cards[0].notes, *(f"Not imported: {error}" for error in refused))
+    return [replace(cards[0], notes=notes), *cards[1:]]
+
+
+def _entries(place: Place) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Return what is a model in a file, and what only leads to one."""
+    found = [one for document in read_documents(place.file) for one in _models(document, place)]
+    if not found:
+        raise place.refusal("holds no model.")
+    models = [one for one in found if not one.get("alias")]
+    return models, [one for one in found if one.get("alias")]
 
 
 def _models(document: Any, place: Place) -> list[Mapping[str, Any]]:

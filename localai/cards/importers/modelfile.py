@@ -8,17 +8,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localai.cards.importers.chat_templates import Opening, what_instead, with_opening
+from localai.cards.importers.derived import Base, CardCalled, base_called, no_cards
 from localai.cards.importers.describe import describe_file
 from localai.cards.importers.described import Described
 from localai.cards.importers.draft import Draft, draft_for, model_name
 from localai.cards.importers.go_syntax import UntranslatableTemplate
 from localai.cards.importers.imported import CannotImport, Imported
 from localai.cards.importers.modelfile_parameters import take_parameters
-from localai.cards.importers.modelfile_syntax import Command, read_modelfile
-from localai.cards.importers.ollama_layers import layer_commands, ollama_layers
+from localai.cards.importers.modelfile_syntax import (
+    Command,
+    model_in_comment,
+    read_modelfile,
+)
+from localai.cards.importers.ollama_layers import is_blob_name, layer_commands, ollama_layers
 from localai.cards.importers.ollama_template import ollama_to_jinja
 from localai.cards.resolved import Backends, Locate, nowhere
 from localai.errors import InvalidReference
+from localai.files import place_of
 from localai.references import HubReference, is_reference, parse_reference
 
 _NOTES = {
@@ -41,6 +47,8 @@ class _Source:
     described: Described | None = None
     """What the file says, if it is here."""
     file: Path | None = None
+    base: Base | None = None
+    """What the card says of it, where FROM names a model of this machine."""
 
     @property
     def is_projector(self) -> bool:
@@ -51,12 +59,19 @@ class _Source:
         return self.described is None or self.described.backend is not None
 
 
-def import_modelfile(path: Path, backends: Backends, locate: Locate = nowhere) -> Imported:
-    """Return the card of a Modelfile; `locate` knows what was fetched.
+def import_modelfile(
+    path: Path,
+    backends: Backends,
+    locate: Locate = nowhere,
+    card_called: CardCalled = no_cards,
+    name: str | None = None,
+) -> Imported:
+    """Return the card of a Modelfile; `locate` knows what was fetched, `card_called` what is here.
 
-    Raises CannotImport for what Ollama would refuse, and for models that no backend here runs.
+    Raises CannotImport for what Ollama would refuse, for models that no backend here runs, and
+    where neither the file nor `name` tells what the new model is called.
     """
-    return import_commands(read_modelfile(path), path, backends, locate)
+    return import_commands(read_modelfile(path), path, backends, locate, card_called, name)
 
 
 def import_ollama_layers(model: Path, layers: Sequence[Path], backends: Backends) -> Imported:
@@ -70,10 +85,16 @@ def import_ollama_layers(model: Path, layers: Sequence[Path], backends: Backends
 
 
 def import_commands(
-    commands: Sequence[Command], path: Path, backends: Backends, locate: Locate = nowhere
+    commands: Sequence[Command],
+    path: Path,
+    backends: Backends,
+    locate: Locate = nowhere,
+    card_called: CardCalled = no_cards,
+    name: str | None = None,
 ) -> Imported:
     """Return the card of the instructions that stand in `path`, or would; see above."""
-    sources = [_source(one.value, path, locate) for one in commands if one.name == "from"]
+    named = [one.value for one in commands if one.name == "from"]
+    sources = [_source(one, path, locate, card_called) for one in named]
     source = _model_of(sources)
     described = source.described
     if described is not None and described.backend != "llama_cpp":
@@ -81,10 +102,12 @@ def import_commands(
     inherited, notes = _inherited(source, commands)
     commands = [*inherited, *commands]
     draft = draft_for("llama_cpp", backends)
-    draft.name(_name(path, source))
+    draft.name(name or _name(path, source))
     draft.put("model", source.model)
     draft.note(*notes)
-    if described is not None:
+    if source.base is not None:
+        source.base.take_into(draft)
+    elif described is not None:
         _take_described(described, draft)
     _take_other_sources(sources, source, draft)
     for command in commands:
@@ -101,12 +124,15 @@ def _last(commands: Sequence[Command], name: str) -> str:
     return next((one.value for one in reversed(commands) if one.name == name), "")
 
 
-def _source(value: str, modelfile: Path, locate: Locate) -> _Source:
-    written = Path(value).expanduser()
-    path = written if written.is_absolute() else modelfile.parent / written
+def _source(value: str, modelfile: Path, locate: Locate, card_called: CardCalled) -> _Source:
+    path = modelfile.parent / Path(value).expanduser()
     if path.exists():
-        described = describe_file(path.resolve())
-        return _Source(described.model or str(path.resolve()), described)
+        path = place_of(path)
+        described = describe_file(path)
+        return _Source(described.model or str(path), described)
+    if (base := base_called(value, card_called, modelfile)) is not None:
+        of_file = describe_file(base.file) if base.file is not None else None
+        return _Source(base.model, of_file, base.file, base)
     reference = _elsewhere(value, path, modelfile)
     meaning = locate.meaning(reference)
     reference = meaning.reference if meaning else reference
@@ -149,7 +175,7 @@ def _take_other_sources(sources: Sequence[_Source], chosen: _Source, draft: Draf
 
 def _inherited(source: _Source, commands: Sequence[Command]) -> tuple[list[Command], Sequence[str]]:
     """Return what a model of Ollama's brings along and `commands` do not say otherwise."""
-    if source.file is None or not source.model.startswith("ollama://"):
+    if source.base is not None or source.file is None or not source.model.startswith("ollama://"):
         return [], ()
     found, notes = layer_commands(ollama_layers(sorted(source.file.parent.iterdir())))
     own = {(one.name, one.key if one.name == "parameter" else "") for one in commands}
@@ -159,18 +185,36 @@ def _inherited(source: _Source, commands: Sequence[Command]) -> tuple[list[Comma
 
 
 def _reason(source: _Source) -> str:
+    if source.base is not None:
+        return f"FROM names '{source.base.card.name}', which is here: {source.base.card.path}."
     if source.described is not None:
         return source.described.reason
     return f"Ollama's models are GGUF files: llama_cpp runs {source.model} once it is fetched."
 
 
 def _name(path: Path, source: _Source) -> str:
-    """Return the Modelfile's own name, or where it is just `Modelfile`, its model's."""
+    """Return the Modelfile's own name, or where it is just `Modelfile`, its model's.
+
+    Raises CannotImport where that is another card's name, or none that a person would know.
+    """
     stem = re.sub(r"(?i)^modelfile[._-]?|[._-]?modelfile$", "", path.name)
     if stem:
         return model_name(stem)
-    name = source.model.rpartition("/")[2].removesuffix(":latest")
-    return model_name(re.sub(r"\.gguf$", "", name).replace(":", "-"))
+    if source.base is not None:
+        raise _nameless(f"'{source.base.card.name}' is the model that it is made from", path)
+    name = source.model.rpartition("/")[2]
+    if is_blob_name(name):
+        commented = model_in_comment(path)
+        if commented is None:
+            raise _nameless(f"FROM names a file by its hash, {source.model}", path)
+        name = commented.rpartition("/")[2]
+    name = re.sub(r"\.gguf$", "", name.removesuffix(":latest"))
+    return model_name(name.replace(":", "-"))
+
+
+def _nameless(why: str, path: Path) -> CannotImport:
+    text = f"has no name of its own, and {why}: say with --name what the new one is called."
+    return CannotImport(text, path=str(path))
 
 
 def _take_described(described: Described, draft: Draft) -> None:
@@ -189,6 +233,8 @@ def _take_template(commands: Sequence[Command], draft: Draft, source: _Source) -
         _last(commands, "system"),
         tuple((one.key, one.value) for one in commands if one.name == "message"),
     )
+    kept = source.base.chat_template if source.base else None
+    own = kept or own
     template = _translated(_template_of(commands, draft), draft, own)
     if opening and template is None and own is None:
         draft.note(
@@ -197,6 +243,8 @@ def _take_template(commands: Sequence[Command], draft: Draft, source: _Source) -
         )
     elif opening or template is not None:
         draft.option("chat_template", with_opening(template or own or "", opening), "TEMPLATE")
+    elif kept is not None:
+        draft.option("chat_template", kept, "FROM")
 
 
 def _template_of(commands: Sequence[Command], draft: Draft) -> str:

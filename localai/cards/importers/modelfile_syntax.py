@@ -6,6 +6,7 @@ Ollama's own, since people look for them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ _UNKNOWN = (
     'command must be one of "from", "license", "template", "system", "adapter", "draft", '
     '"renderer", "parser", "parameter", "message", or "requires"'
 )
+_COMMENTED = re.compile(r"^#[ \t]*FROM[ \t]+(\S+)[ \t]*\r?$", re.MULTILINE)
 _ROLES = ("system", "user", "assistant")
 _ROLE = 'message role must be one of "system", "user", or "assistant"'
 _QUOTES = ('"""', '"')
@@ -38,6 +40,19 @@ class Command:
 
 def read_modelfile(path: Path) -> list[Command]:
     """Return the instructions of a file; raises CannotImport."""
+    return parse_modelfile(_text(path), path)
+
+
+def model_in_comment(path: Path) -> str | None:
+    """Return what the model is called of a file that `ollama show --modelfile` wrote.
+
+    There, FROM names the file of the weights by its hash, and a comment the model.
+    """
+    found = _COMMENTED.search(_text(path))
+    return found[1] if found else None
+
+
+def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
@@ -45,7 +60,7 @@ def read_modelfile(path: Path) -> list[Command]:
         raise CannotImport(f"cannot be read: {error.strerror}.", path=str(path)) from error
     if len(content) > LARGEST:
         raise CannotImport("is larger than 8 MiB: this is no Modelfile.", path=str(path))
-    return parse_modelfile(_decoded(content, path), path)
+    return _decoded(content, path)
 
 
 def _decoded(content: bytes, path: Path) -> str:

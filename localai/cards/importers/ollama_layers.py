@@ -14,7 +14,13 @@ from localai.cards.importers.modelfile_syntax import LARGEST, Command
 _LAYER = re.compile(
     r"(template|system|license)(?:-\d+)?|(params|messages)(?:-\d+)?\.json|(adapter|draft)(?:-\d+)?\.gguf"
 )
+_BLOB = re.compile(r"sha256[-:][0-9a-f]{64}")
 _ROLES = ("system", "user", "assistant")
+
+
+def is_blob_name(name: str) -> bool:
+    """Tell whether Ollama calls a file of its models so: by its hash."""
+    return _BLOB.fullmatch(name) is not None
 
 
 def ollama_layers(paths: Iterable[Path]) -> list[Path]:

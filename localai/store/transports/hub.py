@@ -12,10 +12,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from localai.errors import InvalidReference, LocalAIError
+from localai.errors import ConfigError, InvalidReference, LocalAIError
 from localai.network.asking import ask_patiently, asked_to_wait
-from localai.network.tls import context_for, is_distrust, reason_of
-from localai.references import HubReference, check_relative_path
+from localai.network.failures import CHECK_THE_NETWORK, reason_of
+from localai.network.tls import context_for, is_distrust
+from localai.references import DOCKER_HOST, HubReference, check_relative_path
 from localai.store.artifact import Artifact, RemoteFile, kind_of
 from localai.store.errors import (
     AccessRefused,
@@ -26,6 +27,7 @@ from localai.store.errors import (
     StoreError,
     Unreachable,
     gated,
+    not_as_asked,
 )
 from localai.store.flights import shared_downloader
 from localai.store.hub_cache import (
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_ENDPOINT = "https://huggingface.co"
 _TIMEOUT = 30.0
+_DOCKER = "ai/"
+"""The namespace of Docker's own models, which its Model Runner takes without their host."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +91,39 @@ def folder_of(reference: HubReference) -> str:
 
 
 def endpoint() -> str:
-    """Return the hub's address; HF_ENDPOINT names a mirror."""
-    given = os.environ.get("HF_ENDPOINT") or os.environ.get("HF_MIRROR") or _DEFAULT_ENDPOINT
+    """Return the hub's address; HF_ENDPOINT names a mirror.
+
+    Raises ConfigError for one that is no address of the web.
+    """
+    for name in ("HF_ENDPOINT", "HF_MIRROR"):
+        if given := os.environ.get(name):
+            return _checked(name, given)
+    return _DEFAULT_ENDPOINT
+
+
+def _checked(name: str, given: str) -> str:
+    try:
+        parts = urlsplit(given)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ConfigError(
+            f"{name} is '{given}', which is no address: write the hub's with its scheme, as "
+            f"{_DEFAULT_ENDPOINT}, or unset it.",
+            param=name,
+        )
     return given.rstrip("/")
 
 
 def _listing(
     reference: HubReference, cancel: threading.Event | None
 ) -> tuple[str, dict[str, Entry]]:
-    info = _ask(reference, cancel)
-    entries = [_entry(sibling) for sibling in info.siblings or ()]
+    try:
+        info = _ask(reference, cancel)
+        entries = [_entry(sibling) for sibling in info.siblings or ()]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise not_as_asked(endpoint(), f"its files of {reference.repo}", "HF_ENDPOINT") from error
     if info.sha is None or not entries:
         raise NotInRegistry(f"{reference.repo} is empty on {endpoint()}.")
     return str(info.sha), {entry.path: entry for entry in entries}
@@ -202,25 +229,29 @@ def _busy(reference: HubReference, status: int, wait: float | None) -> FetchFail
 
 
 def _no_repository(reference: HubReference) -> NotInRegistry:
-    return NotInRegistry(
+    message = (
         f"{endpoint()} has no repository '{reference.repo}', or shows it only to some: check the "
         "name; if it is private or gated, set HF_TOKEN to a token that may read it."
     )
+    if reference.repo.startswith(_DOCKER):
+        # The tag was read as a quantisation, whose case is another one perhaps.
+        tag = ":TAG" if reference.quant else ""
+        docker = f"oci://{DOCKER_HOST}/{reference.repo}{tag}"
+        message += f" Docker's model of that name is `localai pull {docker}`."
+    return NotInRegistry(message)
 
 
 def _unreachable(reference: HubReference, error: Exception) -> StoreError:
     import httpx2
 
     reason = reason_of(error).splitlines()[0]
+    said = f"{endpoint()} cannot be asked for {reference.repo}: {reason}."
     if is_distrust(error):
-        return Distrusted(f"{endpoint()} cannot be asked for {reference.repo}: {reason}.")
-    message = (
-        f"{endpoint()} cannot be asked for {reference.repo}: {reason}. Check the network, name a "
-        "mirror with HF_ENDPOINT, or use what is here with HF_HUB_OFFLINE=1."
-    )
+        return Distrusted(said)
+    advice = f"{CHECK_THE_NETWORK} HF_ENDPOINT names a mirror."
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return Unreachable(message, host=urlsplit(endpoint()).netloc)
-    return FetchFailed(message)
+        return Unreachable(said, host=urlsplit(endpoint()).netloc, advice=advice)
+    return FetchFailed(said, advice=advice)
 
 
 def _entry(sibling: Any) -> Entry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import PurePosixPath
 
 from localai.file_kinds import is_weights
@@ -74,7 +75,7 @@ def _files(
 ) -> tuple[list[RemoteFile], tuple[str, ...]]:
     types = [layer.media_type for layer in manifest.layers]
     if any(one.startswith(ollama.LAYER) for one in types):
-        return ollama.layer_files(repository, manifest)
+        return ollama.layer_files(manifest, partial(remote_file, repository))
     if any(one.startswith(_CNCF) for one in types):
         return _modelpack(repository, manifest)
     if any(one.startswith(_DOCKER) for one in types):

@@ -6,17 +6,23 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from localai.network.reach import ANYWHERE, Reach
-from localai.references import OLLAMA_HOST, OllamaReference
+from localai.references import OLLAMA_HOST, OllamaReference, check_relative_path
 from localai.store.artifact import Artifact, Kind, RemoteFile
-from localai.store.errors import FetchFailed, UnreadableArtifact
+from localai.store.errors import FetchFailed, Offline, UnreadableArtifact
+from localai.store.hub_cache import is_offline
 from localai.store.linking import ollama_folders
-from localai.store.transports.manifest import Manifest, read_manifest, remote_file
+from localai.store.transports.manifest import Layer, Manifest, read_manifest, remote_file
 from localai.store.transports.registry import Repository
+
+ReadBlob = Callable[[str], bytes]
+FileOf = Callable[[Layer, str, Kind], RemoteFile]
+"""What makes a layer, under a path and of a kind, a file to bring here."""
 
 _MODEL = "model.gguf"
 LAYER = "application/vnd.ollama.image."
@@ -44,11 +50,13 @@ def resolve(
     """Return the layers that make the model, under names that say what they are.
 
     The registry is asked within `reach`, until `cancel` is set. Where it does not answer, what
-    Ollama has on this machine counts.
+    Ollama has on this machine counts; nothing else does where nobody may be asked.
     """
+    if is_offline():
+        return _resolve_offline(reference)
     name = f"{reference.namespace}/{reference.model}"
     repository = Repository(reference.host, name, reach, cancel)
-    read_blob: Callable[[str], bytes] = repository.small_blob
+    read_blob: ReadBlob = repository.small_blob
     notes: tuple[str, ...] = ()
     try:
         data, digest = repository.manifest(reference.tag)
@@ -56,23 +64,43 @@ def resolve(
         found = _local_manifest(reference)
         if found is None:
             raise
-        data, digest, read_blob = found
-        notes = (f"{error.message} The version that Ollama has here is taken.",)
+        data, digest, folder = found
+        read_blob = partial(_local_blob, folder)
+        notes = (f"{error.reason} The version that Ollama has here is taken.",)
     manifest = read_manifest(data, digest, str(reference))
-    files, left_out = layer_files(repository, manifest)
+    artifact = _artifact(reference, manifest, partial(remote_file, repository), read_blob)
+    return replace(artifact, notes=(*notes, *artifact.notes))
+
+
+def _resolve_offline(reference: OllamaReference) -> Artifact:
+    found = _local_manifest(reference)
+    if found is None:
+        raise Offline(f"{reference} is not here, and HF_HUB_OFFLINE forbids to ask for it.")
+    data, digest, folder = found
+    manifest = read_manifest(data, digest, str(reference))
+    return _artifact(
+        reference, manifest, partial(_local_file, folder), partial(_local_blob, folder)
+    )
+
+
+def _artifact(
+    reference: OllamaReference, manifest: Manifest, file_of: FileOf, read_blob: ReadBlob
+) -> Artifact:
+    files, left_out = layer_files(manifest, file_of)
     if not any(file.path == _MODEL for file in files):
         raise UnreadableArtifact(
             f"{reference} has no GGUF layer, so it is not read here: models that run in Ollama's "
             "cloud have no weights at all, and those in MLX form need another engine."
         )
+    notes: tuple[str, ...] = ()
     if manifest.config is not None:
-        notes += _left_to_ollama(read_blob(manifest.config.digest))
+        notes = _left_to_ollama(read_blob(manifest.config.digest))
     return Artifact(
         reference,
         folder_of(reference),
         tuple(files),
         _MODEL,
-        revision=digest,
+        revision=manifest.digest,
         notes=(*notes, *left_out),
     )
 
@@ -90,10 +118,8 @@ def _left_to_ollama(config: bytes) -> tuple[str, ...]:
     )
 
 
-def _local_manifest(
-    reference: OllamaReference,
-) -> tuple[dict[str, Any], str, Callable[[str], bytes]] | None:
-    """Return what Ollama noted of the model here: the manifest, its digest, a way to its blobs."""
+def _local_manifest(reference: OllamaReference) -> tuple[dict[str, Any], str, Path] | None:
+    """Return what Ollama noted of the model here: the manifest, its digest, and its own folder."""
     parts = (reference.host, reference.namespace, reference.model, reference.tag)
     for folder in ollama_folders():
         try:
@@ -103,17 +129,30 @@ def _local_manifest(
             continue
         if isinstance(data, dict):
             digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-            return data, digest, partial(_local_blob, folder)
+            return data, digest, folder
     return None
 
 
+def _local_place(folder: Path, digest: str) -> Path:
+    place = folder.absolute() / "blobs" / digest.replace(":", "-")
+    if not place.is_file():
+        raise Offline(
+            f"Ollama has only a part of the model here, {place} is not there: pull it with a "
+            "network, or with `ollama pull`."
+        )
+    return place
+
+
 def _local_blob(folder: Path, digest: str) -> bytes:
-    return (folder / "blobs" / digest.replace(":", "-")).read_bytes()
+    return _local_place(folder, digest).read_bytes()
 
 
-def layer_files(
-    repository: Repository, manifest: Manifest
-) -> tuple[list[RemoteFile], tuple[str, ...]]:
+def _local_file(folder: Path, layer: Layer, path: str, kind: Kind) -> RemoteFile:
+    url = _local_place(folder, layer.digest).as_uri()
+    return RemoteFile(check_relative_path(path), url, layer.size, layer.sha256, kind=kind)
+
+
+def layer_files(manifest: Manifest, file_of: FileOf) -> tuple[list[RemoteFile], tuple[str, ...]]:
     """Return the layers as files, and a sentence for each that is left out."""
     files: list[RemoteFile] = []
     notes: list[str] = []
@@ -123,7 +162,7 @@ def layer_files(
             notes.append(f"A layer of the type '{layer.media_type}' is not read here.")
             continue
         path = _free_name(known[0], {file.path for file in files})
-        files.append(remote_file(repository, layer, path, known[1]))
+        files.append(file_of(layer, path, known[1]))
     return files, tuple(notes)
 
 

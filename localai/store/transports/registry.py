@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 
 from localai import __version__
 from localai.network.asking import TooLarge, ask_patiently, asked_to_wait, whole
+from localai.network.failures import CHECK_THE_NETWORK, reason_of
 from localai.network.reach import ANYWHERE, Reach
-from localai.network.tls import Certificates, is_distrust, reason_of, tls_failure
+from localai.network.tls import Certificates, is_distrust, tls_failure
 from localai.references import DOCKER_HOST
 from localai.store.credentials import registry_login
 from localai.store.errors import (
@@ -30,6 +31,7 @@ from localai.store.errors import (
     NotInRegistry,
     Unreachable,
     UnreadableArtifact,
+    not_as_asked,
     wrong_hash,
 )
 from localai.store.insecure_registries import is_insecure
@@ -137,12 +139,12 @@ class Repository:
         except httpx2.HTTPError as error:
             said = f"{self.host} cannot be asked for {self.name}: {reason_of(error)}."
             if is_distrust(error):
-                raise Distrusted(f"{said} {_trusting(self.host)}") from error
+                raise Distrusted(said, advice=_trusting(self.host)) from error
             if tls_failure(error) is not None:
-                raise FetchFailed(f"{said} {_without_tls(self.host)}") from error
+                raise FetchFailed(said, advice=_without_tls(self.host)) from error
             if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-                raise Unreachable(said, host=self.host) from error
-            raise FetchFailed(said) from error
+                raise Unreachable(said, host=self.host, advice=CHECK_THE_NETWORK) from error
+            raise FetchFailed(said, advice=CHECK_THE_NETWORK) from error
 
     def _ask(self, client: httpx2.Client, url: str) -> httpx2.Response:
         return ask_patiently(lambda: self._ask_once(client, url), cancel=self._cancel)
@@ -300,5 +302,5 @@ def _json(content: bytes, source: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise UnreadableArtifact(f"{source} did not answer with a JSON object.")
+        raise not_as_asked(source, "a JSON object", "the address")
     return value

@@ -522,3 +522,30 @@ def test_a_wrong_fallback_is_told_and_hides_nothing(tmp_path: Path) -> None:
     assert "'nobody'" in error.message
     line = found.line_of_answerers(found.find("b"), CHAT)
     assert [card.name for card in line] == ["b", "a"]
+
+
+# --- names of cards that are broken ---
+
+
+def test_a_broken_card_is_told_to_who_calls_its_model(tmp_path: Path) -> None:
+    found = catalog(tmp_path, {"file": echo("a", "x: 1"), "bad": "name: [", "good": echo("good")})
+    broken = tmp_path / "user/file.yaml"
+    for name in ("a", "a:latest"):
+        with pytest.raises(ModelNotFound) as caught:
+            found.resolve(name, CHAT)
+        assert caught.value.message == (
+            f"The model '{name}' cannot be used, for its card is broken. {broken}:4: unknown key "
+            "'x'."
+        )
+    with pytest.raises(ModelNotFound, match="is not valid YAML"):
+        found.find("bad")
+    with pytest.raises(ModelNotFound, match="There is no model 'file'"):
+        found.find("file")
+
+    write_card(broken, echo("a"), age=1)
+    assert found.find("a").name == "a"
+
+
+def test_who_names_no_model_hears_that_cards_are_broken(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFound, match="mend a broken one, which `localai doctor` lists"):
+        catalog(tmp_path, {"a": echo("a", "x: 1")}).resolve(None, CHAT)

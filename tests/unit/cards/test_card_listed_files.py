@@ -35,6 +35,9 @@ class Store:
     def meaning(self, text: str, /) -> Meaning | None:
         return None
 
+    def damaged(self, path: Path, /) -> str | None:
+        return None
+
 
 def listed(folder: Path, model: str, store: Store) -> ResolvedCard:
     text = (

@@ -9,10 +9,12 @@ from localai.cards.model_files import (
     missing_references,
     remote_references,
     resolve_model_path,
+    resolve_option_paths,
     safe_model_path,
 )
 from localai.cards.resolved import Meaning, ResolvedCard
 from localai.errors import LoadFailed
+from tests.unit.cards.importers.checking import BACKENDS
 from tests.unit.cards.read_cards import read_card
 from tests.unit.cards.samples import backends, write_card
 
@@ -112,6 +114,9 @@ class Elsewhere:
 
     def meaning(self, text: str, /) -> Meaning | None:
         return self.meanings.get(text)
+
+    def damaged(self, path: Path, /) -> str | None:
+        return None
 
 
 def located(tmp_path: Path, text: str, here: dict[str, Path], **meanings: Meaning) -> ResolvedCard:
@@ -238,3 +243,60 @@ def test_ctranslate2_writes_no_pickles(tmp_path: Path) -> None:
     whisper = {"model__bin": b"", "config__json": b"{}", "vocabulary__txt": b""}
 
     assert safe_model_path(folder_card(tmp_path, **whisper)) == tmp_path / "model"
+
+
+# --- links ---
+
+
+def test_a_link_to_a_file_of_another_name_stays(tmp_path: Path) -> None:
+    """Caches call files by their hashes; an engine finds the parts of a model by their names."""
+    blob = tmp_path / "0359f2"
+    blob.write_bytes(b"GGUF")
+    part = tmp_path / "cards/m-00001-of-00002.gguf"
+    part.parent.mkdir()
+    part.symlink_to(blob)
+
+    assert resolve_model_path(card(tmp_path, part.name)) == part
+
+
+def test_a_link_to_a_file_of_the_same_name_is_followed(tmp_path: Path, model: Path) -> None:
+    """The other parts of the model lie beside the file, and not beside its link."""
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "cards" / model.name).symlink_to(model)
+
+    assert resolve_model_path(card(tmp_path, model.name)) == model
+
+
+# --- what was fetched once, and is damaged ---
+
+
+class Damaged(Elsewhere):
+    def damaged(self, path: Path, /) -> str | None:
+        return "hf://org/tiny" if path.name in {"m.gguf", "eyes.gguf"} else None
+
+
+def damaged(tmp_path: Path, model: Path, more: str = "") -> ResolvedCard:
+    text = f"name: a\nbackend: llama_cpp\nmodel: '{model}'\n{more}"
+    found = read_card(write_card(tmp_path / "cards/a.yaml", text), backends())
+    return replace(found, locate=Damaged({}))
+
+
+def test_a_stored_file_that_is_gone_is_told_with_the_command_that_mends_it(
+    tmp_path: Path, model: Path
+) -> None:
+    model.unlink()
+    with pytest.raises(
+        LoadFailed, match=r"m\.gguf is not there any more: `localai pull hf://org/tiny`"
+    ):
+        resolve_model_path(damaged(tmp_path, model))
+    (tmp_path / "cards/b.yaml").write_text(
+        "name: b\nbackend: llama_cpp\nmodel: m.gguf\noptions: {mmproj: /none/eyes.gguf}\n"
+    )
+    eyes = replace(read_card(tmp_path / "cards/b.yaml", BACKENDS), locate=Damaged({}))
+    with pytest.raises(LoadFailed, match=r"back, or correct 'options\.mmproj'"):
+        resolve_option_paths(eyes)
+
+
+def test_a_stored_file_that_was_cut_off_is_not_loaded(tmp_path: Path, model: Path) -> None:
+    with pytest.raises(LoadFailed, match="`localai pull hf://org/tiny` mends it"):
+        safe_model_path(damaged(tmp_path, model))

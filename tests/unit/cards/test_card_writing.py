@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localai.cards.writing import card_file, card_text, write_card
+from localai.cards.writing import AnotherCard, card_file, card_text, write_card
 from localai.errors import CardError
 from localai.files import replace_text
 
@@ -80,3 +80,16 @@ def test_a_failed_write_leaves_what_was_there(
         replace_text(target, "half")
     assert yaml.safe_load(target.read_text("utf-8")) == CARD
     assert [one.name for one in target.parent.iterdir()] == [target.name]
+
+
+def test_a_card_that_names_its_model_through_a_link_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "link").symlink_to("store")
+    target = tmp_path / "tiny.yaml"
+    write_card(target, {"name": "tiny", "model": str(tmp_path / "link/m.gguf"), "aliases": ["a"]})
+    text = target.read_text("utf-8")
+
+    assert not write_card(target, {"name": "tiny", "model": str(tmp_path / "store/m.gguf")})
+    assert target.read_text("utf-8") == text
+    with pytest.raises(AnotherCard):
+        write_card(target, {"name": "tiny", "model": str(tmp_path / "store/other.gguf")})

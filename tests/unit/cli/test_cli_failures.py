@@ -22,6 +22,12 @@ def command_that_raises(error: BaseException) -> click.Command:
         (ModelNotFound("no such model"), 1, "Error: no such model\n"),
         (click.ClickException("not so"), 1, "Error: not so\n"),
         (PermissionError(13, "Permission denied", "/x"), 1, "Error: /x: Permission denied\n"),
+        (
+            OSError(28, "No space left on device"),
+            1,
+            "Error: No space left on device: make room on that disk (`localai rm` and `localai "
+            "prune` remove models), or choose another place.\n",
+        ),
         (KeyError("k"), 1, "Error: KeyError: 'k' (set LOCALAI_DEBUG=1 to see where)\n"),
         (KeyboardInterrupt(), 130, "\n"),
     ],

@@ -366,7 +366,10 @@ def test_a_pulled_model_needs_no_network(
     assert ended.out == (
         f"Kept {models / 'tiny.yaml'}; hf://org/tiny is here already. Try: localai chat tiny\n"
     )
-    assert "HF_HUB_OFFLINE forbids to ask the hub. The version that is here is taken." in ended.err
+    assert (
+        "HF_HUB_OFFLINE forbids to ask for hf://org/tiny. The version that is here is taken."
+        in ended.err
+    )
     assert "is not on this machine" not in ended.err
     assert localai("pull", "org/other").code == 1
     assert localai("card", "import", "org/tiny").code == 0

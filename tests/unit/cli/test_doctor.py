@@ -149,6 +149,18 @@ def test_what_ends_a_start_is_an_error(
     assert f"the folder {tmp_path / 'none'} does not exist" in ended.out
 
 
+@pytest.mark.usefixtures("without_engines")
+def test_a_hub_that_is_no_address_is_wrong(
+    localai: Callable[..., Ended], free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "hf-mirror.com")
+    ended = localai("doctor", "--port", str(free_port))
+
+    assert ended.code == 1
+    assert "error: HF_ENDPOINT is 'hf-mirror.com', which is no address" in ended.out
+    assert "  mend: unset HF_ENDPOINT" in ended.out
+
+
 def test_a_port_that_another_program_has_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("localai.cli.doctor_checks._SECONDS", 0.2)
     with open_socket("127.0.0.1", 0) as taken:

@@ -43,6 +43,15 @@ def test_a_waiting_file_of_unknown_size_is_told_and_cannot_steer_a_terminal(
     assert capsys.readouterr().err == "m\\x1b[2J.gguf: 0 B, waiting for another download\n"
 
 
+def test_what_is_wrong_with_the_line_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    moments = iter([0.0, 11.0])
+    lines = DownloadLines(clock=lambda: next(moments))
+    trouble = "nothing came for 30 s, attempt 2 of 6"
+    for _ in range(2):
+        lines.show(Progress("m.gguf", "fetching", 5 * MB, 26 * MB, MB, trouble=trouble))
+    assert capsys.readouterr().err == f"m.gguf: 5.0 MB of 26.0 MB, {trouble}\n"
+
+
 def test_an_interruption_says_that_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyboardInterrupt), download_bars():
         raise KeyboardInterrupt

@@ -95,14 +95,25 @@ def test_a_name_that_no_card_has_is_a_gallerys(folder: Path, localai: Callable[.
     assert "'no-such-model-anywhere'" in localai("pull", "no-such-model-anywhere").err
 
 
-def test_a_card_with_its_file_on_this_machine_is_not_meant(
+def test_a_card_with_its_file_on_this_machine_has_nothing_to_fetch(
     folder: Path, tmp_path: Path, localai: Callable[..., Ended]
 ) -> None:
     (tmp_path / "model.gguf").write_bytes(GGUF)
     text = f"name: local\nbackend: llama_cpp\nmodel: {tmp_path / 'model.gguf'}\n"
     (folder / "local.yaml").write_text(text, "utf-8")
 
-    assert localai("pull", "local").code == 1
+    ended = localai("pull", "local")
+    assert ended == (
+        0,
+        f"Kept {folder / 'local.yaml'}; its model is {tmp_path / 'model.gguf'}: there is nothing "
+        "to fetch. Try: localai chat local\n",
+        "",
+    )
+    (tmp_path / "model.gguf").unlink()
+    missing = localai("pull", "local")
+    assert missing.code == 1
+    assert f"{tmp_path / 'model.gguf'} does not exist" in missing.err
+    assert "no short name" in localai("pull", "local", "--name", "other").err
 
 
 @pytest.mark.parametrize("name", ["whisper-1", "gpt-3.5-turbo"])

@@ -30,6 +30,9 @@ class Known:
     def meaning(self, text: str, /) -> Meaning | None:
         return Meaning("hf://org/a/a.gguf") if text == "tiny" else None
 
+    def damaged(self, path: Path, /) -> str | None:
+        return None
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -17,7 +17,7 @@ from localai.gallery.galleries import galleries_of
 from localai.references import parse_reference
 from localai.settings import Settings
 from localai.store.download import Patience
-from localai.store.errors import FetchFailed, NotInRegistry
+from localai.store.errors import NotInRegistry, WrongFile
 from localai.store.flights import Downloader
 from localai.store.store import Store
 from tests.unit.cards.importers.model_files import write_gguf, write_projector
@@ -157,12 +157,12 @@ def test_texts_that_are_none_are_refused(
 ) -> None:
     with pytest.raises(NotInRegistry, match="404"):
         sources.cards_of(f"{server.url}/none.yaml")
-    with pytest.raises(FetchFailed, match="larger than 8 MiB"):
+    with pytest.raises(WrongFile, match="larger than 8 MiB"):
         sources.cards_of(server.put("/large.yaml", b"#" * (9 << 20)))
-    with pytest.raises(FetchFailed, match="larger than 8 MiB: this describes no model"):
+    with pytest.raises(WrongFile, match="larger than 8 MiB: this describes no model"):
         sources.cards_of(server.put("/wide.yaml", "#é".encode() * (3 << 20)))
     hub.put("org/cards", {"large.yaml": b"#" * (9 << 20), "a.yaml/b.json": b"{}", "x.json": b"{}"})
-    with pytest.raises(FetchFailed, match="larger than 8 MiB"):
+    with pytest.raises(WrongFile, match="larger than 8 MiB"):
         sources.cards_of("hf://org/cards/large.yaml")
     with pytest.raises(NotInRegistry, match=r"no file 'none\.yaml'"):
         sources.cards_of("hf://org/cards/none.yaml")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from localai.errors import CardError, ConfigError, ModelNotFound
-from localai.gallery.fetching import fetch_text
+from localai.gallery.fetching import Expected, fetch_text
 from localai.gallery.galleries import Galleries, galleries_of, read_any
 from localai.settings import load_settings
-from localai.store.errors import FetchFailed, NotInRegistry
+from localai.store.errors import FetchFailed, NotInRegistry, WrongFile
 from tests.unit.gallery.samples import BACKENDS, ENTRY, Web
 
 THEIRS = """\
@@ -103,8 +103,12 @@ def test_a_gallery_is_added_once_and_removed_once(galleries: Galleries, tmp_path
     path = tmp_path / "second.yaml"
     path.write_text(ENTRY, "utf-8")
     galleries.add(str(path), Web({}))
-    with pytest.raises(ConfigError, match="There is a gallery 'second' already"):
+    with pytest.raises(ConfigError, match="`localai gallery update second` fetches it again"):
         galleries.add(str(path), Web({}))
+    other = tmp_path / "other.yaml"
+    other.write_text(ENTRY, "utf-8")
+    with pytest.raises(ConfigError, match="There is a gallery 'second' already: choose another"):
+        galleries.add(str(other), Web({}), "second")
     galleries.remove("second")
     assert [index.name for index in galleries.all()] == ["localai"]
     with pytest.raises(ConfigError, match="There is no gallery 'second', only: localai"):
@@ -140,7 +144,7 @@ def test_a_broken_list_says_what_it_must_hold(galleries: Galleries, tmp_path: Pa
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/galleries.yaml").write_text("galleries: [{name: ../x, source: y}]", "utf-8")
     with pytest.raises(CardError, match="must hold `galleries:`"):
-        galleries.all()
+        galleries.added()
 
 
 def test_a_model_whose_backend_is_not_installed_says_so(tmp_path: Path) -> None:
@@ -171,12 +175,31 @@ def test_a_gallery_has_a_name_that_says_something(
 def test_fetching_says_what_went_wrong(served: tuple[Path, str]) -> None:
     folder, address = served
     (folder / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(FetchFailed, match="is not UTF-8 text"):
+    with pytest.raises(WrongFile, match="is not UTF-8 text"):
         fetch_text(f"{address}/binary")
     with pytest.raises(NotInRegistry, match="answered 404"):
         fetch_text(f"{address}/none")
     with pytest.raises(FetchFailed, match="cannot be fetched"):
         fetch_text("http://127.0.0.1:1/none")
+
+
+def test_what_is_too_large_is_so_at_every_attempt(served: tuple[Path, str]) -> None:
+    folder, address = served
+    (folder / "long.yaml").write_text("-" * ((1 << 20) + 1))
+    with pytest.raises(WrongFile, match="is larger than 1 MiB: this is no poem") as refused:
+        fetch_text(f"{address}/long.yaml", expected=Expected(1 << 20, "this is no poem"))
+    assert not refused.value.retryable
+
+
+@pytest.mark.parametrize("page", ["<!DOCTYPE html>\n<title>Log in", " \n<html lang=en>"])
+def test_a_web_page_in_place_of_a_text_is_told_as_what_it_is(
+    served: tuple[Path, str], page: str
+) -> None:
+    folder, address = served
+    (folder / "base.yaml").write_text(page)
+    with pytest.raises(FetchFailed, match=r"a web page, not the text itself, .* Log in") as refused:
+        fetch_text(f"{address}/base.yaml")
+    assert refused.value.retryable
 
 
 def test_a_list_of_galleries_is_plain(galleries: Galleries, tmp_path: Path) -> None:
@@ -233,3 +256,22 @@ def test_a_base_that_is_gone_counts_as_not_fetched(galleries: Galleries) -> None
     index = galleries.add(source, Web({source: "[{name: a, url: 'https://example.org/a.yaml'}]"}))
     assert index.unusable["a"].unfetched
     assert "answered 404; run `localai gallery update`" in index.unusable["a"].reason
+
+
+def test_a_gallery_gets_a_name_that_no_other_has(galleries: Galleries) -> None:
+    sources = [
+        "https://index.localai.io/models",
+        "https://index.localai.io/more/models",
+        "https://elsewhere.example/localai.yaml",
+        "https://elsewhere.example/2/localai.yaml",
+    ]
+    web = Web(dict.fromkeys(sources, ENTRY))
+    added = [galleries.add(source, web).name for source in sources]
+
+    assert added[0] == "index.localai.io"  # `localai` is the one that ships with the program
+    assert added[2] == "elsewhere.example"
+    assert len({*added, "localai"}) == 5
+    assert [one.name for one in galleries.added()] == added
+    assert galleries.find("index.localai.io@tiny-chat").name == "tiny-chat"
+    with pytest.raises(ConfigError, match=r"`localai gallery update index\.localai\.io` fetches"):
+        galleries.add(sources[0], web)

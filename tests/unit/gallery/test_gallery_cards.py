@@ -125,4 +125,4 @@ def test_lint_wants_a_hash_where_no_hub_knows_one() -> None:
 def test_lint_finds_variants_that_are_not_there() -> None:
     text = ENTRY.replace("    licence: mit", "    licence: mit\n    variants: [other]")
     (found,) = lint(gallery(text), BACKENDS).problems
-    assert str(found) == "gallery.yaml:5: there is no entry 'other' to be a variant"
+    assert str(found) == "gallery.yaml:5: there is no entry 'other' to be a variant."

@@ -152,6 +152,13 @@ def test_an_index_of_localai_is_checked_too(
     path.write_text(f"- {{name: small, backend: llama-cpp, {small}}}\n", "utf-8")
     assert localai("gallery", "check", str(path)) == (0, f"{path}: ok (1 models)\n", "")
 
+    path.write_text(f"- {{name: small, {small}, variants: [{{model: smal}}]}}\n", "utf-8")
+    ended = localai("gallery", "check", str(path))
+    assert (ended.code, ended.out) == (
+        1,
+        f"{path}:1: there is no entry 'smal' to be a variant. Did you mean 'small'?\n",
+    )
+
     path.write_text(
         f"- {{name: big, url: '{address}/base.yaml'}}\n- {{name: gone, url: '{address}/no.yaml'}}\n"
         "- {url: x}\n",
@@ -162,3 +169,4 @@ def test_an_index_of_localai_is_checked_too(
     assert "theirs.yaml:3: the key 'name' is missing" in ended.out
     assert f"{path}: big: " in ended.out
     assert f"{path}: gone: could not be fetched: {address}/no.yaml" in ended.out
+    assert "gallery update" not in ended.out

@@ -44,6 +44,15 @@ def index(text: str, web: Web = WEB) -> Index:
     return read_localai_index(read_text(dedent(text), Path("theirs.yaml")), "t", web, BACKENDS)
 
 
+def test_a_value_of_a_wrong_form_is_told_without_the_names_of_types() -> None:
+    found = index("- {name: a, config_file: 5}\n- {name: b, size: [1]}\n")
+    assert [str(problem) for problem in found.problems] == [
+        "theirs.yaml:1: config_file: should be a valid string or should be a mapping, not 5",
+        "theirs.yaml:2: size: should be a valid string or should be a valid number or should be a "
+        "valid integer",
+    ]
+
+
 def only(text: str, web: Web = WEB) -> Entry:
     found = index(text, web)
     assert not found.problems

@@ -184,7 +184,7 @@ def test_offline_is_told_once_as_a_decision(told: Told) -> None:
     told.run("gpt-4", Offline("HF_HUB_OFFLINE forbids."))
     told.run("gpt-4o", Offline("HF_HUB_OFFLINE forbids."))
     (line,) = told.lines()
-    assert line.startswith("HF_HUB_OFFLINE is set, so that nothing is fetched from the hub.")
+    assert line.startswith("HF_HUB_OFFLINE is set, so that nothing is fetched.")
     assert "tried again" not in line
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from localai.api.admin.job_description import describe_job
+from localai.file_locks import open_locked
+from localai.gallery.job import Job
 from localai.gallery.job_records import JobRecords
 from localai.gallery.jobs import Jobs
 from localai.gallery.order import (
@@ -90,7 +92,8 @@ def test_a_record_of_the_version_before_is_read(
     tmp_path: Path, order: Order, written: dict[str, Any], model: str
 ) -> None:
     before(tmp_path, written)
-    (job,) = JobRecords(tmp_path).take_over(1002.0)
+    records = JobRecords(tmp_path)
+    (job,) = records.take_over(1002.0)
     assert (job.order, job.state, job.phase) == (order, "running", "fetching")
     assert (job.files, job.notes) == ({"a.gguf": (5, 10), "b": (1, None)}, ("A note.",))
     # And so is what is written of it now.
@@ -131,6 +134,32 @@ def test_an_upper_case_hash_of_the_version_before_is_the_same_hash(tmp_path: Pat
     order = read_order({"kind": "pull", "reference": "hf://o/r", "name": "r", "files": [file]})
     assert isinstance(order, PullOrder)
     assert order.files[0].sha256 == SHA
+
+
+@pytest.mark.parametrize("meanwhile", ["looked at", "removed before", "removed after"])
+def test_a_gateway_is_known_whatever_others_do_while_it_makes_itself_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    left = [meanwhile]
+
+    def disturbed(path: Path) -> int | None:
+        what = left.pop() if left else ""
+        if what == "looked at":  # which takes the lock for a moment
+            return None
+        if what == "removed before":
+            path.unlink()
+        descriptor = open_locked(path)
+        if what == "removed after":
+            path.unlink()
+        return descriptor
+
+    monkeypatch.setattr("localai.gallery.job_records.open_locked", disturbed)
+    records = JobRecords(tmp_path)
+    records.write(Job("1", DeleteOrder("old"), changed=1000.0))
+    (seen,) = JobRecords(tmp_path).others(())
+    assert (seen.id, seen.is_elsewhere) == ("1", True)
+    assert JobRecords(tmp_path).take_over(1000.0) == []
+    records.close()
 
 
 @pytest.mark.parametrize("order", [{}, {"kind": "nonsense"}, {"kind": "fetch"}, "fetch", None])

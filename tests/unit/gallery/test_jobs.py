@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,7 +94,8 @@ def test_an_unforeseen_failure_is_told_too(jobs: Jobs, work: Work) -> None:
     work.failure = RuntimeError("no such luck")
     work.may_end.set()
     job = ended(jobs, jobs.submit(ORDER))
-    assert (job.state, job.error) == ("failed", "RuntimeError: no such luck")
+    assert (job.state, job.code) == ("failed", "internal_error")
+    assert job.error == "Internal error: RuntimeError: no such luck. The log has the traceback."
 
 
 def test_the_same_order_is_not_begun_twice(jobs: Jobs, work: Work) -> None:
@@ -252,7 +255,9 @@ def test_the_job_of_another_gateway_is_seen_and_left_alone(tmp_path: Path, work:
     second.close()
 
 
-def test_the_jobs_of_a_gateway_that_was_killed_go_on_in_the_next(tmp_path: Path) -> None:
+@contextmanager
+def other_gateway(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has begun a job in `folder`, and goes on until it is killed."""
     left = (
         "import sys, threading; from pathlib import Path; from localai.gallery.jobs import Jobs\n"
         "from localai.gallery.order import PullOrder\n"
@@ -260,19 +265,92 @@ def test_the_jobs_of_a_gateway_that_was_killed_go_on_in_the_next(tmp_path: Path)
         "Jobs(Path(sys.argv[1]), work).submit(PullOrder('hf://org/repo', 'repo'))\n"
         "threading.Event().wait()\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", left, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", left, str(folder)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_the_jobs_of_a_gateway_that_was_killed_go_on_in_one_that_lives(tmp_path: Path) -> None:
     work = Work()
     work.may_end.set()
-    while_it_lives = Jobs(tmp_path, work)
-    assert while_it_lives.resume() == []
-    while_it_lives.close()
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    with other_gateway(tmp_path) as process:
+        living = Jobs(tmp_path, work)
+        living.begin_due()
+        (seen,) = living.list()
+        assert (seen.state, seen.is_elsewhere) == ("running", True)
+        process.kill()
+        process.wait()
+    (seen,) = living.list()
+    assert (seen.state, seen.is_elsewhere, seen.can_be_cancelled) == ("waiting", False, True)
+    living.begin_due()
+    assert ended(living, seen).state == "done"
+    assert work.orders == [ORDER]
+    living.begin_due()
+    assert [job.id for job in living.list()] == [seen.id]
+    living.close()
+
+
+def test_the_job_of_a_gateway_that_was_killed_can_be_cancelled(tmp_path: Path, work: Work) -> None:
+    living = Jobs(tmp_path, work)
+    with other_gateway(tmp_path) as process:
+        (seen,) = living.list()
+        process.kill()
+        process.wait()
+    after = living.cancel(seen.id)
+    assert (after.state, after.is_elsewhere) == ("cancelled", False)
+    living.begin_due()
+    assert [job.state for job in living.list()] == ["cancelled"]
+    assert work.orders == []
+    living.close()
+
+
+def test_what_a_killed_gateway_left_and_nobody_wants_is_not_begun(
+    tmp_path: Path, work: Work
+) -> None:
+    living = Jobs(tmp_path, work)
+    with other_gateway(tmp_path) as process:
+        process.kill()
+        process.wait()
+    living.begin_due(lambda _: False)
+    assert [job.state for job in living.list()] == ["cancelled"]
+    assert work.orders == []
+    living.close()
+
+
+def test_where_no_locks_tell_who_lives_the_jobs_of_others_stay_theirs(
+    tmp_path: Path, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("localai.file_locks.fcntl.flock", without)
+    other = Work()
+    first, second = Jobs(tmp_path, work), Jobs(tmp_path, other)
+    job = first.submit(ORDER)
+    assert work.began.wait(LONG)
+    second.begin_due()
+    assert (second.find(job.id).is_elsewhere, other.orders) == (True, [])
+    work.may_end.set()
+    ended(first, job)
+    first.close()
+    second.close()
+
+
+def test_the_jobs_of_a_gateway_that_was_killed_go_on_in_the_next(tmp_path: Path) -> None:
+    work = Work()
+    work.may_end.set()
+    with other_gateway(tmp_path) as process:
+        while_it_lives = Jobs(tmp_path, work)
+        assert while_it_lives.resume() == []
+        while_it_lives.close()
+        process.kill()
+        process.wait()
     after = Jobs(tmp_path, work)
     (job,) = after.resume()
     assert ended(after, job).state == "done"

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from localai.cards.catalog import Catalog
-from localai.errors import InvalidRequest, LocalAIError, UnsupportedParameter
+from localai.errors import InvalidRequest, LocalAIError, ModelNotFound, UnsupportedParameter
 from localai.gallery.apply import ApplyRequest, order_for
 from localai.gallery.card_of import card_of
 from localai.gallery.entry import Entry
@@ -97,6 +97,10 @@ def test_overrides_may_name_files_of_the_caller() -> None:
         ({"known_usecases": ["vision"]}, "`vision`"),
         ({"backend": "vllm"}, "vllm"),
         ({"system_prompt": "Be kind."}, "`system_prompt`"),
+        ({"options": ["parallel:4", "nonsense:1"]}, "`options: nonsense:1`"),
+        ({"options": ["context_shift:true"]}, "`options: context_shift:true`"),
+        ({"options": ["use_jinja:false"]}, "`options: use_jinja:false`"),
+        ({"options": ["batch_size:many"]}, "`options: batch_size:many`"),
     ],
 )
 def test_what_a_card_cannot_have_is_refused_by_its_name(
@@ -106,6 +110,17 @@ def test_what_a_card_cannot_have_is_refused_by_its_name(
         ordered(overrides=overrides)
     assert raised.value.param == "overrides"
     assert named in raised.value.message
+
+
+def test_options_that_say_what_is_so_here_are_no_loss() -> None:
+    said = ["use_jinja:true", "cache_reuse:256", "context_shift:false", "parallel:4"]
+    assert ordered(overrides={"options": said})["limits"] == {"max_concurrent": 4}
+
+
+def test_an_option_of_the_callers_own_configuration_is_not_dropped_in_silence() -> None:
+    config = {"backend": "llama-cpp", "parameters": {"model": "tiny.gguf"}}
+    with pytest.raises(UnsupportedParameter, match="`options: nonsense:1`"):
+        configured(Web({}), config=config | {"options": ["nonsense:1"]}, name="x", files=FILES)
 
 
 def test_a_configuration_over_its_base_under_the_callers_name() -> None:
@@ -175,6 +190,30 @@ def test_bodies_come_to_orders(
     orders: Orders, body: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     assert order(orders, **body) == {**expected, "from_caller": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("llama3", "given as 'url', not as 'id': Ollama's model of that name is ollama://llama3,"),
+        ("llama3:8b", "ollama://llama3:8b,"),
+        ("org/repo", "'org/repo' names a model elsewhere: give it as 'url', not as 'id'."),
+        ("hf://org/repo", "give it as 'url', not as 'id'."),
+        ("short", "'short' names a model elsewhere: give it as 'url', not as 'id'."),
+        ("tiny-chatt", "Did you mean 'tiny-chat' or"),
+    ],
+)
+def test_what_no_gallery_has_is_told_with_how_to_ask_for_it(
+    orders: Orders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: str
+) -> None:
+    names = tmp_path / "config/localai/shortnames.conf"
+    names.parent.mkdir(parents=True)
+    names.write_text('[shortnames]\n"short" = "hf://org/repo"\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    with pytest.raises(ModelNotFound) as raised:
+        order(orders, id=name)
+    assert raised.value.param == "id"
+    assert told in raised.value.message
 
 
 @pytest.mark.parametrize(

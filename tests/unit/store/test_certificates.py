@@ -15,7 +15,7 @@ from localai.errors import ConfigError
 from localai.gallery.fetching import fetch_text
 from localai.network.reach import ANYWHERE, PUBLIC_MODELS
 from localai.store.download import Patience
-from localai.store.errors import Distrusted, FetchFailed, Unreachable
+from localai.store.errors import Distrusted, FetchFailed, Unreachable, WrongFile
 from localai.store.flights import Downloader
 from localai.store.registry_certificates import folders_of
 from localai.store.store import Store
@@ -241,6 +241,9 @@ def test_the_environment_names_authorities_for_all_transports(
     store = store_in(tmp_path, public_only)
     assert store.pull(models.put("/m.gguf", MODEL)).model.read_bytes() == MODEL
     assert pulled(store, host) == MODEL
+    models.put("/page", b"<html>")
+    with pytest.raises(WrongFile, match="is a web page, not the text itself"):
+        fetch_text(f"{models.url}/page")
     models.put("/index.yaml", b"- name: x")
     assert (
         fetch_text(f"{models.url}/index.yaml", PUBLIC_MODELS if public_only else ANYWHERE)

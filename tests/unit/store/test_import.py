@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from localai.store.errors import AlreadyThere, UnreadableArtifact, UnsafeFile
+from localai.store.errors import AlreadyThere, DiskFull, UnreadableArtifact, UnsafeFile
 from localai.store.packing import Packed
 from localai.store.store import Store
 from tests.unit.store.content import gguf, sha256
@@ -183,3 +183,33 @@ def test_a_card_that_would_take_forever_to_read_is_refused(
 def test_a_card_that_is_none_is_refused(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UnreadableArtifact, match="no card"):
         store.import_(tar_with(tmp_path / "m.tar", {"m.gguf": MODEL}, ["a"]))
+
+
+def test_a_tar_that_is_cut_off_is_copied_again(store: Store, tmp_path: Path) -> None:
+    whole = tar_with(tmp_path / "m.tar", {"a.gguf": MODEL, "b.gguf": MODEL}).read_bytes()
+    ends = [
+        whole.index(b"files/") - 100,  # before the first file
+        whole.index(MODEL) + 2000,  # within it
+        whole.index(b"b.gguf", whole.index(MODEL)),  # within the next one's header
+    ]
+    for end in ends:
+        (tmp_path / "cut.tar").write_bytes(whole[:end])
+        with pytest.raises(UnreadableArtifact, match=r"cut\.tar is cut off.*opy it again"):
+            store.import_(tmp_path / "cut.tar")
+        assert store.list() == []
+
+
+def test_a_file_of_another_kind_is_not_called_cut_off(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "m.tar").write_bytes(MODEL)
+    with pytest.raises(UnreadableArtifact, match="is not a model that `localai export` wrote"):
+        store.import_(tmp_path / "m.tar")
+
+
+def test_a_full_disk_is_no_matter_of_the_store_s(store: Store, tmp_path: Path) -> None:
+    store.import_(tar_with(tmp_path / "m.tar", {"m.gguf": MODEL}))
+    (model,) = store.list()
+    (tmp_path / ".out.tar.part").symlink_to("/dev/full")  # where it is written first
+
+    with pytest.raises(DiskFull, match=r"choose another place for out\.tar"):
+        store.export(model, tmp_path / "out.tar")
+    assert not (tmp_path / "out.tar").exists()

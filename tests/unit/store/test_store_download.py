@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from localai.store.errors import (
     DiskFull,
     FetchFailed,
     NotInRegistry,
+    Unreachable,
     UnsafeFile,
     WrongFile,
 )
@@ -173,6 +176,40 @@ def test_a_host_that_nobody_answers_at_is_given_up_soon(tmp_path: Path) -> None:
     with pytest.raises(FetchFailed, match="cannot be fetched"):
         downloader(naps).fetch(file, tmp_path / "m.gguf")
     assert naps.taken == [1]
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A server that takes connections and never says a word."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_a_server_that_never_says_a_word_is_given_up_soon(silent: str, tmp_path: Path) -> None:
+    naps = Naps()
+    seen: list[Progress] = []
+    file = RemoteFile("m.gguf", f"http://{silent}/m.gguf")
+    with pytest.raises(Unreachable, match=r"nothing came for 0\.4 s.*Check the network") as raised:
+        downloader(naps, stall=0.4).fetch(file, tmp_path / "m.gguf", seen.append)
+    assert raised.value.host == silent
+    assert naps.taken == [1]
+    troubles = list(dict.fromkeys(one.trouble for one in seen))
+    assert troubles == ["", "nothing came for 0.4 s, attempt 2 of 2"]
+
+
+def test_silence_after_the_first_bytes_is_waited_for_longer(
+    server: FileServer, tmp_path: Path
+) -> None:
+    naps = Naps()
+    seen: list[Progress] = []
+    server.ranges, server.faults = False, [Fault(hang_at=50_000), *[Fault(hang_at=0)] * 2]
+    downloader(naps, stall=0.4).fetch(remote(server), tmp_path / "m.gguf", seen.append)
+    assert (tmp_path / "m.gguf").read_bytes() == MODEL
+    assert naps.taken == [1, 2, 4]
+    assert "nothing came for 0.4 s, attempt 3 of 6" in {one.trouble for one in seen}
+    assert seen[-1].trouble == ""
 
 
 @pytest.mark.parametrize("ranges", [True, False])

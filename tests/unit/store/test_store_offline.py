@@ -113,3 +113,36 @@ def test_offline_is_named_where_nothing_is_here(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(Offline, match="HF_HUB_OFFLINE"):
         store.pull(REPO)
+
+
+@pytest.mark.parametrize("form", ["http://{}/files/m.gguf", "oci://{}/a/b:v1", "ollama://{}/l/m"])
+def test_offline_asks_nobody_at_all(
+    store: Store, server: FileServer, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    server.put("/files/m.gguf", MODEL)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(Offline, match="HF_HUB_OFFLINE forbids to ask for it"):
+        store.pull(form.format(server.origin))
+    assert server.asked == []
+
+
+def test_offline_takes_what_came_from_an_address(
+    store: Store, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = server.put("/files/m.gguf", MODEL)
+    before = store.pull(url)
+    asked = len(server.asked)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    again = store.pull(url)
+
+    assert again.files == before.files
+    assert again.notes[-1].endswith("The version that is here is taken.")
+    assert len(server.asked) == asked
+
+
+def test_offline_uses_a_file_of_this_machine(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m.gguf").write_bytes(MODEL)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert store.pull(str(tmp_path / "m.gguf")).model == tmp_path / "m.gguf"

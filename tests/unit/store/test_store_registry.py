@@ -257,9 +257,11 @@ def test_blobs_of_ollamas_own_store_are_linked(
     assert blob.exists()
 
 
+@pytest.mark.parametrize("offline", ["0", "1"])
 def test_what_ollama_has_is_enough_where_its_registry_is_not_reached(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: str
 ) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", offline)
     folder = tmp_path / "ollama"
     monkeypatch.setenv("OLLAMA_MODELS", str(folder))
     config = Blob("application/vnd.docker.container.image.v1+json", b'{"model_format":"gguf"}')
@@ -273,9 +275,15 @@ def test_what_ollama_has_is_enough_where_its_registry_is_not_reached(
     model = store.pull("ollama://127.0.0.1:9/library/tiny")
 
     assert model.model.read_bytes() == MODEL
-    assert "The version that Ollama has here is taken" in model.notes[0]
+    if offline == "0":
+        assert "The version that Ollama has here is taken" in model.notes[0]
+        assert "Check the network" not in model.notes[0]
     with pytest.raises(FetchFailed):
         store.pull("ollama://127.0.0.1:9/library/other")
+    store.remove(model.reference)
+    (folder / "blobs" / layers[1].digest.replace(":", "-")).unlink()
+    with pytest.raises(FetchFailed):
+        store.pull(model.reference)
 
 
 def test_a_digest_and_a_missing_tag(real: Pusher, store: Store) -> None:
@@ -444,7 +452,7 @@ def test_a_manifest_of_another_digest_and_a_damaged_blob_are_refused(
 )
 def test_what_is_no_manifest_is_named(server: FileServer, store: Store, manifest: bytes) -> None:
     server.routes["/v2/a/b/manifests/v1"] = lambda asked: (200, {}, manifest)
-    with pytest.raises(UnreadableArtifact):
+    with pytest.raises((UnreadableArtifact, FetchFailed)):
         store.pull(f"oci://{server.origin}/a/b:v1")
 
 

@@ -82,3 +82,22 @@ def test_only_a_whole_model_is_here(tmp_path: Path, server: FileServer) -> None:
     assert locate(url) is None
     assert locate("hf://org/none") is None
     assert locate("no reference at all") is None
+
+
+@pytest.mark.parametrize("cut_to", [0, 100, None])
+def test_what_is_not_whole_is_known_by_its_reference(
+    tmp_path: Path, server: FileServer, cut_to: int | None
+) -> None:
+    store = Store(tmp_path / "store")
+    model = store.pull(server.put("/m.gguf", gguf()))
+    locate = Locator(store.folder)
+    assert locate.damaged(model.model) is None
+    if cut_to is None:
+        model.model.unlink()
+    else:
+        with model.model.open("r+b") as file:
+            file.truncate(cut_to)
+
+    assert locate.damaged(model.model) == model.reference
+    assert locate.damaged(model.model.with_name("another.gguf")) is None
+    assert locate.damaged(store.folder.parent / "m.gguf") is None

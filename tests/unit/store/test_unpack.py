@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from localai.references import check_relative_path
 from localai.store.download import Patience
 from localai.store.errors import DiskFull, UnreadableArtifact, UnsafeFile
 from localai.store.flights import Downloader
@@ -225,6 +226,19 @@ def test_a_disk_that_fills_up_midway_is_said(
     with pytest.raises(DiskFull):
         unpack(archive(tmp_path, tar_with([file("a")])), tmp_path / "m")
     assert files_below(tmp_path / "m") == {}
+
+
+def test_another_failure_is_no_refusal_of_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails_at_the_target(path: str) -> str:
+        if path == "target":
+            raise RuntimeError("a fault of our own")
+        return check_relative_path(path)
+
+    monkeypatch.setattr("localai.store.unpack.check_relative_path", fails_at_the_target)
+    with pytest.raises(RuntimeError, match="of our own"):
+        unpack(archive(tmp_path, tar_with([symlink("link", "target")])), tmp_path / "m")
 
 
 def test_a_disk_without_hard_links_gets_copies(

@@ -56,3 +56,6 @@ def test_to_be_offline_is_another_thing(store: Store, monkeypatch: pytest.Monkey
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(Offline):
         store.pull("hf://org/repo")
+    with serve_files() as server, pytest.raises(Offline, match="HF_HUB_OFFLINE"):
+        fetch_text(server.put("/index.yaml", b"[]"))
+    assert server.asked == []

@@ -118,3 +118,26 @@ def test_a_name_that_no_model_can_have_is_refused(
     model: Path, localai: Callable[..., Ended]
 ) -> None:
     assert "cannot be a model's name" in localai("card", "import", str(model), "--name", "a b").err
+
+
+@pytest.mark.parametrize("named", ["tiny", "small"])
+def test_a_modelfile_may_begin_with_a_model_that_is_here(
+    tmp_path: Path, localai: Callable[..., Ended], named: str
+) -> None:
+    models = tmp_path / "models"
+    weights = write_gguf(tmp_path / "weights.gguf")
+    models.mkdir()
+    (models / "tiny.yaml").write_text(
+        f"name: tiny\naliases: [small]\nbackend: llama_cpp\nmodel: {weights}\n"
+    )
+    (tmp_path / "Modelfile").write_text(f"FROM {named}\nSYSTEM You are Mario.\n")
+    command = ("card", "import", str(tmp_path / "Modelfile"), "--models", str(models))
+    ended = localai(*command, "--name", "mario", "--output", str(models))
+
+    assert ended.code == 0, ended.err
+    card = yaml.safe_load((models / "mario.yaml").read_text())
+    assert card["model"] == str(weights)
+    assert "You are Mario." in card["options"]["chat_template"]
+    unnamed = localai(*command)
+    assert unnamed.code == 1
+    assert "say with --name what the new one is called" in unnamed.err

@@ -407,3 +407,9 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_capabilities_are_those_of_the_protocol(tmp_path: Path) -> None:
     assert describe_file(STARTER / "voice/starter-voice.onnx").capabilities == (Capability.SPEECH,)
+
+
+def test_a_file_that_ollama_calls_by_its_hash_says_its_name(tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / f"sha256-{'a1' * 32}")
+
+    assert import_card(path, BACKENDS).card["name"] == "a-model"

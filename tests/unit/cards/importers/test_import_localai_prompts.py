@@ -29,6 +29,9 @@ class Store:
     def meaning(self, text: str, /) -> Meaning | None:
         return Meaning(text)
 
+    def damaged(self, path: Path, /) -> str | None:
+        return None
+
 
 def imported(folder: Path, store: Store | None = None, **data: Any) -> Imported:
     path = folder / "model.yaml"

@@ -141,7 +141,7 @@ def test_further_lines_with_from_are_projectors(projector_first: bool, tmp_path:
     other = blob(tmp_path, "c", projector=True)
     files = [eyes, model, other] if projector_first else [model, eyes, other]
     shown = "".join(f"FROM {path}\n" for path in files)
-    found = imported(tmp_path, f"{shown}PARAMETER stop [INST]\nLICENSE MIT\n")
+    found = imported(tmp_path, f"# FROM llava\n{shown}PARAMETER stop [INST]\nLICENSE MIT\n")
 
     check_imported(found, tmp_path)
     assert found.card["model"] == str(model)
@@ -151,7 +151,7 @@ def test_further_lines_with_from_are_projectors(projector_first: bool, tmp_path:
 
 def test_of_several_models_the_last_is_taken(tmp_path: Path) -> None:
     models = [blob(tmp_path, name) for name in "ab"]
-    found = imported(tmp_path, "".join(f"FROM {path}\n" for path in models))
+    found = imported(tmp_path, "# FROM m\n" + "".join(f"FROM {path}\n" for path in models))
 
     assert found.card["model"] == str(models[1])
     assert any(f"FROM {models[0]} is left out" in note for note in found.notes)
@@ -192,6 +192,9 @@ class Store:
 
     def meaning(self, text: str, /) -> Meaning | None:
         return Meaning(f"{text}:latest")
+
+    def damaged(self, path: Path, /) -> str | None:
+        return None
 
 
 def test_a_pulled_model_brings_what_the_modelfile_does_not_say(tmp_path: Path) -> None:
