@@ -40,7 +40,7 @@ _PACKAGE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:/(.*))?")
 _CATALOG_NAME = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9._:-]*")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
 _SHORT_SCHEME = re.compile(r"(github|hf|file):", re.IGNORECASE)
-_FILE = re.compile(r"file:(?://(?:localhost)?(?=/))?(.*)", re.IGNORECASE | re.DOTALL)
+_FILE = re.compile(r"file:(?://[^/]*(?=/))?(.*)", re.IGNORECASE | re.DOTALL)
 _HERE = frozenset({"", "file", "package"})
 """Schemes of what lies on this machine."""
 

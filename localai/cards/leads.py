@@ -13,7 +13,7 @@ from pathlib import Path
 from localai.cards.resolved import Meaning, ResolvedCard
 from localai.cards.schema import CardFile
 from localai.file_kinds import is_archive
-from localai.references import is_remote, scheme_of
+from localai.references import is_remote, reference_or_none, scheme_of
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,13 @@ class Leads:
         found: dict[str, Lead] = {}
         for lead in (*model, *self.options.values(), *self.files):
             if lead.is_elsewhere:
-                found.setdefault(lead.reference, lead)
-        return found
+                found.setdefault(_canonical(lead.reference), lead)
+        return {lead.reference: lead for lead in found.values()}
 
     def _lead(self, text: str, meaning: Meaning) -> Lead:
         pairs = zip(self._listed, self._references, strict=True)
-        files = tuple(file for file, reference in pairs if reference == meaning.reference)
+        wanted = _canonical(meaning.reference)
+        files = tuple(file for file, reference in pairs if _canonical(reference) == wanted)
         return Lead(text, meaning.reference, files, meaning.sha256)
 
     def _meaning(self, text: str) -> Meaning:
@@ -96,3 +97,9 @@ class Leads:
 
     def _stands_for_itself(self, text: str) -> bool:
         return scheme_of(text) != "" or (self._folder / Path(text).expanduser()).exists()
+
+
+def _canonical(reference: str) -> str:
+    """Return the one spelling of what is elsewhere, to compare: an address loses its login."""
+    parsed = reference_or_none(reference) if is_remote(reference) else None
+    return reference if parsed is None else str(parsed)

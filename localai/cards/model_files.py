@@ -30,9 +30,7 @@ def resolve_model_path(resolved: ResolvedCard) -> Path | None:
     _check_other_files(leads, resolved)
     if leads.model is None:
         return None
-    path = _path_of(leads.model, resolved)
-    if not path.exists():
-        path = _unpacked(leads, resolved) or path
+    path = _place_of(leads, leads.model, resolved)
     if not path.exists():
         text = f"put it there, or correct 'model'{_other_meanings(leads.model)}"
         raise _missing(path, "model", text, resolved)
@@ -48,10 +46,9 @@ def model_place(resolved: ResolvedCard) -> Path | None:
     if leads.model is None:
         return None
     try:
-        path = _path_of(leads.model, resolved)
+        return _place_of(leads, leads.model, resolved)
     except LoadFailed:
         return None
-    return path if path.exists() else _unpacked(leads, resolved) or path
 
 
 def safe_model_path(resolved: ResolvedCard) -> Path | None:
@@ -100,13 +97,19 @@ def missing_references(resolved: ResolvedCard) -> dict[str, str | None]:
 
 
 def has_its_files(resolved: ResolvedCard) -> bool:
-    """Tell whether everything that the card needs is on this machine."""
+    """Tell whether everything that the card needs is on this machine.
+
+    Every call asks: the store is not searched for what would mend a file that is missing.
+    """
+    leads = Leads(resolved)
     try:
-        resolve_model_path(resolved)
-        resolve_option_paths(resolved)
+        _check_other_files(leads, resolved)
+        paths = [_path_of(lead, resolved) for lead in leads.options.values()]
+        if leads.model is not None:
+            paths.append(_place_of(leads, leads.model, resolved))
     except LoadFailed:
         return False
-    return True
+    return all(path.exists() for path in paths)
 
 
 def _check_other_files(leads: Leads, resolved: ResolvedCard) -> None:
@@ -124,6 +127,12 @@ def _option_path(name: str, lead: Lead, resolved: ResolvedCard) -> Path:
         key = f"options.{name}"
         raise _missing(path, key, f"put it there, or correct '{key}'", resolved)
     return path
+
+
+def _place_of(leads: Leads, model: Lead, resolved: ResolvedCard) -> Path:
+    """Return where the model is: what `_path_of` says, or what came of an archive."""
+    path = _path_of(model, resolved)
+    return path if path.exists() else _unpacked(leads, resolved) or path
 
 
 def _path_of(lead: Lead, resolved: ResolvedCard) -> Path:

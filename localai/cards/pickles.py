@@ -34,7 +34,8 @@ def pickled_weights(model: Path) -> list[str]:
     In a folder with weights in a safe form it reads those, and the pickles beside them lie idle.
     """
     if not model.is_dir():
-        return unsafe_paths([model.name])
+        # Of a link both names count: it may be called as no pickle is, or its file by a hash.
+        return unsafe_paths(list(dict.fromkeys((model.name, model.resolve().name))))
     folders: dict[PurePosixPath, list[str]] = defaultdict(list)
     for count, path in enumerate(model.rglob("*")):
         if count >= _MOST_FILES:  # no model's folder, but perhaps somebody's home

@@ -34,16 +34,16 @@ def check_card(path: Path, backends: Backends, source: Source = "user") -> Check
     """Read a card's file and collect everything that is wrong with it."""
     text = read_yaml(path)
     if text.data is None:
-        return _refused(text, text.problems)
+        return _refused(text, text.problems, backends)
     checked = check_content(text.data, backends)
     problems = [*text.problems, *(_placed(one, text) for one in checked.complaints)]
     if problems:
-        return _refused(text, sorted(problems, key=lambda p: p.line or 0))
+        return _refused(text, sorted(problems, key=lambda p: p.line or 0), backends)
     return CheckedCard(text, _resolved(text, checked, backends, source))
 
 
-def _refused(text: YamlSource, problems: Sequence[Problem]) -> CheckedCard:
-    if theirs := models_of_localai(text.path):
+def _refused(text: YamlSource, problems: Sequence[Problem], backends: Backends) -> CheckedCard:
+    if theirs := models_of_localai(text.path, backends):
         problem, names = no_card(text.path, theirs), names_of(theirs)
         return CheckedCard(text, None, (problem,), names or (text.path.stem,))
     name = text.data.get("name") if text.data is not None else None

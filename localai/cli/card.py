@@ -14,9 +14,11 @@ from localai.cards.writing import AnotherCard, card_file, card_text, read_conten
 from localai.cli.failures import FAILED
 from localai.cli.hinting_group import HintingGroup
 from localai.cli.opening import backends_of, open_galleries, open_store
+from localai.cli.originals import originals_among, set_aside
 from localai.cli.remedies import own_remedies
 from localai.cli.settings_options import settings_of, settings_options
 from localai.cli.terminal import printable
+from localai.files import place_of
 
 if TYPE_CHECKING:
     from localai.cards.importers.imported import Imported
@@ -94,11 +96,12 @@ def import_source(
     hf://org/repo/path), or a model as `localai pull` takes it, which is pulled. What could not be
     taken over is said on stderr, a line each.
     """
-    imported = _cards_of(source, name, settings_of(config, flags))
+    settings = settings_of(config, flags)
+    imported = _cards_of(source, name, settings)
     if output == "-":
         click.echo("---\n".join(card_text(one.card) for one in imported), nl=False)
     else:
-        _write_all(imported, _output_of(output), force)
+        _write_all(imported, _output_of(output), settings, force)
     for one in imported:
         prefix = f"{one.card['name']}: " if len(imported) > 1 else ""
         for note in (one.backend_reason, *one.notes):
@@ -124,34 +127,32 @@ def _output_of(text: str) -> Path:
     return output
 
 
-def _write_all(imported: Sequence[Imported], output: Path, force: bool) -> None:
-    from localai.cards.localai_models import models_of_localai
-
+def _write_all(imported: Sequence[Imported], output: Path, settings: Settings, force: bool) -> None:
     if len(imported) > 1 and not output.is_dir():
         names = ", ".join(one.card["name"] for one in imported)
         raise click.ClickException(
             f"There are several models ({names}): give a folder, as models/, as --output."
         )
     targets = [_target(output, one) for one in imported]
-    originals = [target for target in targets if target.exists() and models_of_localai(target)]
-    # All or nothing: a card is refused before the first one is written.
+    sources = _sources_in(output, imported)
+    # All or nothing: what is refused is refused before anything is written.
     for target, one in zip(targets, imported, strict=True):
-        if target.exists() and not force and read_content(target) != one.card:
+        is_taken = target.exists() and place_of(target) not in sources
+        if is_taken and not force and read_content(target) != one.card:
             raise AnotherCard(target)
-    for original in originals:
-        _set_aside(original)
-    for target, one in zip(targets, imported, strict=True):
-        wrote = write_card(target, one.card, "replace" if force else "refuse")
-        click.echo(f"{'Wrote' if wrote else 'Kept'} {target}.", err=True)
+    with set_aside(originals_among(map(place_of, targets), settings, sources)):
+        for target, one in zip(targets, imported, strict=True):
+            wrote = write_card(target, one.card, "replace" if force else "refuse")
+            click.echo(f"{'Wrote' if wrote else 'Kept'} {target}.", err=True)
 
 
-def _set_aside(original: Path) -> None:
-    """Keep what was written for LocalAI, under a name that nobody takes for a card."""
-    kept = original.with_name(f"{original.name}.localai")
-    if kept.exists():
-        raise click.ClickException(f"{kept} is there already: move it away first.")
-    original.rename(kept)
-    click.echo(f"Kept what was there as {kept}.", err=True)
+def _sources_in(output: Path, imported: Sequence[Imported]) -> list[Path]:
+    """Return what the cards were made of, as far as it lies among them and would be read as one."""
+    from localai.cards.catalog import card_files
+
+    sources = {place_of(source) for one in imported for source in one.sources}
+    files = card_files(output) if output.is_dir() else []
+    return [path for path in map(place_of, files) if path in sources]
 
 
 def _target(output: Path, imported: Imported) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain
 
@@ -27,6 +27,8 @@ class CheckedCards:
     backends: Backends
     cards: tuple[ResolvedCard, ...] = ()
     findings: tuple[Finding, ...] = ()
+    broken: Mapping[str, Problem] = field(default_factory=dict)
+    """The first problem of each of the others, by the names of its models."""
 
     @property
     def in_use(self) -> set[str]:
@@ -47,28 +49,36 @@ def read_cards(settings: Settings) -> CheckedCards:
     except ConfigError as error:
         return CheckedCards({}, (), (Finding("error", error.message, "correct that file"),))
     found: list[Finding] = []
+    broken: dict[str, Problem] = {}
     folders: list[list[ResolvedCard]] = []
     locate = locator_of(settings)
     for folder in catalog_folders(settings):
         checked = [check_card(path, backends) for path in card_files(folder)]
         found += [_finding(problem) for one in checked for problem in one.problems]
+        broken |= {name: one.problems[0] for one in checked for name in one.names}
         folders.append([replace(one.resolved, locate=locate) for one in checked if one.resolved])
     index = build_index(folders, {})
     found += [Finding("warning", str(clash), "rename one of the two") for clash in index.clashes]
-    return CheckedCards(backends, tuple(index.cards.values()), tuple(found))
+    return CheckedCards(backends, tuple(index.cards.values()), tuple(found), broken)
 
 
 def cards_called(settings: Settings) -> Callable[[str], ResolvedCard | None]:
-    """Return what finds the card of a name or an alias; the cards are read for the first name."""
+    """Return what finds the card of a name or an alias; the cards are read for the first name.
+
+    It raises CardError for a name that only a broken card has.
+    """
 
     @cache
-    def cards() -> tuple[ResolvedCard, ...]:
-        return read_cards(with_profile(settings, is_said=False)).cards
+    def checked() -> CheckedCards:
+        return read_cards(with_profile(settings, is_said=False))
 
     def called(name: str) -> ResolvedCard | None:
-        named = (card for card in cards() if card.name == name)
-        aliased = (card for card in cards() if name in card.card.aliases)
-        return next(chain(named, aliased), None)
+        named = (card for card in checked().cards if card.name == name)
+        aliased = (card for card in checked().cards if name in card.card.aliases)
+        card = next(chain(named, aliased), None)
+        if card is None and (problem := checked().broken.get(name)) is not None:
+            raise problem.error()
+        return card
 
     return called
 

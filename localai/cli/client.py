@@ -69,6 +69,8 @@ class Gateway:
     """A running gateway, reached over HTTP."""
 
     def __init__(self, url: str, key: str | None = None) -> None:
+        scheme, mark, rest = url.partition("://")
+        url = f"{scheme.lower()}{mark}{rest}"
         if not url.startswith(_SCHEMES):
             raise ConfigError(f"'{url}' is no address of a gateway: write http://{url}")
         self.url = url if url.startswith(UNIX) else url.rstrip("/").removesuffix("/v1")

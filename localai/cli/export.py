@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from localai.cli.settings_options import settings_of, settings_options
 if TYPE_CHECKING:
     from localai.cards.resolved import Locate
     from localai.cli.stored_models import FoundModel, KnownCard
+    from localai.settings import Settings
     from localai.store.records import StoredModel
 
 PLACEHOLDER = "{store}"
@@ -45,7 +45,7 @@ def export_command(name: str, file: Path, force: bool, config: Path | None, **fl
             raise click.ClickException(_nothing_to_export(name, found))
         model = store.pull(str(found.card.model))
     locate = locator_of(settings)
-    card = {} if found.card is None else _with_places(found.card, locate)
+    card = {} if found.card is None else _with_places(found.card, settings, locate)
     if not model.files:
         card["model"] = f"{PLACEHOLDER}/imported/{model.model.stem}/{model.model.name}"
     here = found.card.path.parent if found.card is not None else store.folder
@@ -81,12 +81,13 @@ def _left_behind(model: StoredModel, found: FoundModel, locate: Locate, store: P
     return sorted(path for path in named - stored_files(model, store) if path.is_file())
 
 
-def _with_places(card: KnownCard, locate: Locate) -> dict[str, Any]:
+def _with_places(card: KnownCard, settings: Settings, locate: Locate) -> dict[str, Any]:
     """Return the content of a card with what its `files` brought by where it is in the store.
 
     There alone it is told where it came from; the machine that takes it in looks nowhere else.
     """
-    from localai.gallery.card_files import place_named
+    from localai.cli.stored_models import readable_backends
+    from localai.gallery.card_files import place_named, with_places
 
     folder, content = card.path.parent, dict(card.content)
     places: dict[str, Path | None] = {
@@ -102,15 +103,8 @@ def _with_places(card: KnownCard, locate: Locate) -> dict[str, Any]:
         for text, place in places.items()
         if place is not None and not (folder / text).exists()
     }
-    return {key: _placed(value, stored) for key, value in content.items()}
-
-
-def _placed(value: Any, places: Mapping[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {key: _placed(one, places) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_placed(one, places) for one in value]
-    return places.get(value, value) if isinstance(value, str) else value
+    _, manifest = readable_backends(settings).get(str(content.get("backend")), (None, None))
+    return with_places(content, stored, manifest)
 
 
 def _portable(value: Any, here: Path, store: Path) -> Any:

@@ -55,7 +55,9 @@ def install_named(
     trust: bool = False,
 ) -> None:
     """Install the gallery's model that `text` names, as `called`, and say what happens."""
+    from localai.cards.writing import card_file
     from localai.cli.download_bars import download_bars
+    from localai.cli.originals import originals_among, set_aside
     from localai.cli.other_cards import refuse_other_cards
     from localai.cli.stored_models import own_cards
     from localai.gallery.chosen_form import chosen_form, form_of
@@ -76,7 +78,9 @@ def install_named(
     place.check_can_be_written(entry.name, force=replace)
     for note in _notes(entry):
         click.echo(f"note: {note}", err=True)
-    with download_bars() as show:
+    replaced = [card_file(place.models, entry.name)] if replace else []
+    originals = originals_among(replaced, settings)
+    with set_aside(originals), download_bars() as show:
         installed = install_from(
             place.store,
             entry,

@@ -62,7 +62,9 @@ def refuse_description(reference: Reference, settings: Settings) -> None:
     from localai.cards.importers.importing import is_description
     from localai.references import FileReference
 
-    if isinstance(reference, FileReference) and is_description(reference.path.expanduser()):
+    if not isinstance(reference, FileReference):
+        return
+    if is_description(reference.path.expanduser(), backends_of(settings)):
         path, models = shlex.quote(str(reference.path)), shlex.quote(str(settings.models))
         raise click.ClickException(
             f"{reference.path} describes models, and is none: `localai card import {path} "

@@ -122,6 +122,7 @@ def _pull_reference(
     force: bool,
 ) -> None:
     from localai.cards.writing import card_file, check_can_be_written, write_card
+    from localai.cli.originals import originals_among, set_aside
     from localai.cli.other_cards import refuse_other_cards
     from localai.cli.stored_models import own_cards
     from localai.gallery.taken_names import CardPlace
@@ -129,7 +130,7 @@ def _pull_reference(
     refuse_description(reference, settings)
     store = open_store(settings)
     before = store.find(str(reference))
-    own = _own_card(settings, store, reference, name, before)
+    own = _own_card(settings, store, reference, name)
     name = name or (own.name if own is not None else name_after(reference))
     target = own.path if own is not None else card_file(settings.models, name)
     if own is None and not force:
@@ -137,12 +138,14 @@ def _pull_reference(
         refuse_other_cards(place, name, str(reference))
     if force or not target.exists():
         check_can_be_written(target)
+    originals = originals_among([target] if force else [], settings)
     model = _pull(store, ref, sha256=sha256, trust=trust, force=force)
     found = import_of(name, model, settings)
     say_notes(found)
     wrote = False
     if own is None or force:
-        wrote = write_card(target, found.card, "replace" if force else "keep")
+        with set_aside(originals):
+            wrote = write_card(target, found.card, "replace" if force else "keep")
     # A card that was kept may have a name of its own.
     card = found.card if wrote else _kept_card(target, found.card)
     store.note_card(model, target)
@@ -174,13 +177,17 @@ def _own_card(
     store: Store,
     reference: Reference,
     name: str | None,
-    before: StoredModel | None,
 ) -> KnownCard | None:
-    """Return the card that runs the model already: as `name`, or where nobody says, as anything."""
+    """Return the card that runs the model already: as `name`, or where nobody says, as anything.
+
+    A model whose files are damaged is still the one that its card runs.
+    """
     from localai.cards.writing import card_file
     from localai.cli.stored_models import own_cards
+    from localai.store.finding import find_record
 
-    path = before.model if before is not None else _path_in_place(reference)
+    stored = find_record(store.records, str(reference))
+    path = stored.model if stored is not None else _path_in_place(reference)
     cards = [
         card
         for card in own_cards(settings)

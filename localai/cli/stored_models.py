@@ -65,7 +65,7 @@ def own_cards(settings: Settings) -> list[KnownCard]:
     """Return the cards of the user's folder and those in it; what is no YAML is passed over."""
     from localai.cli.whereabouts import locator_of
 
-    return list(_cards(settings.models, locator_of(settings), _backends(settings)))
+    return list(_cards(settings.models, locator_of(settings), readable_backends(settings)))
 
 
 def known_cards(settings: Settings) -> list[KnownCard]:
@@ -74,7 +74,7 @@ def known_cards(settings: Settings) -> list[KnownCard]:
     from localai.cli.whereabouts import locator_of
     from localai.settings import catalog_folders
 
-    locate, backends = locator_of(settings), _backends(settings)
+    locate, backends = locator_of(settings), readable_backends(settings)
     cards = own_cards(settings)
     *shipped, _ = catalog_folders(with_profile(settings, is_said=False))
     for folder in reversed(shipped):
@@ -199,7 +199,7 @@ def _place_of_model(
     return place
 
 
-def _backends(settings: Settings) -> Backends:
+def readable_backends(settings: Settings) -> Backends:
     """Return the backends; none where one cannot be read, which is no matter of what is stored."""
     from localai.cli.opening import backends_of
     from localai.errors import ConfigError

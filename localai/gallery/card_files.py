@@ -13,6 +13,7 @@ from localai.references import is_remote, local_path, scheme_of
 if TYPE_CHECKING:
     from localai.cards.resolved import Locate
     from localai.cards.schema import Card
+    from localai.protocol.manifest import Manifest
     from localai.store.records import StoredModel
 
 
@@ -66,6 +67,34 @@ def places_of(content: Mapping[str, Any], folder: Path, locate: Locate) -> set[P
     if isinstance(model, str) and (found := place_named(model, folder, locate)) is not None:
         places.add(found)
     return places
+
+
+def with_places(
+    content: Mapping[str, Any], places: Mapping[str, str], manifest: Manifest | None
+) -> dict[str, Any]:
+    """Return a card's content with `places` of files in place of the paths that it names them by.
+
+    Only what names a file counts: the model, `files`, and the options that `manifest` calls paths.
+    """
+    specs = {} if manifest is None else manifest.options
+    named = {name for name, spec in specs.items() if spec.is_path}
+    placed = dict(content)
+    if "model" in content:
+        placed["model"] = _placed(content["model"], places)
+    if isinstance(options := content.get("options"), dict):
+        placed["options"] = options | {
+            name: _placed(value, places) for name, value in options.items() if name in named
+        }
+    if isinstance(files := content.get("files"), list):
+        placed["files"] = [
+            one | {"path": _placed(one.get("path"), places)} if isinstance(one, dict) else one
+            for one in files
+        ]
+    return placed
+
+
+def _placed(value: Any, places: Mapping[str, str]) -> Any:
+    return places.get(value, value) if isinstance(value, str) else value
 
 
 def stored_files(model: StoredModel, store: Path) -> set[Path]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from localai.cards.resolved import Backends
 from localai.cards.schema import Card
 from localai.cards.writing import card_file, read_content, write_card
-from localai.gallery.card_files import sources_of
+from localai.gallery.card_files import sources_of, with_places
 from localai.gallery.install import kept_note, refuse_cancelled
 from localai.gallery.localai_format import deep_merge
 from localai.gallery.order import PullOrder
@@ -97,13 +97,5 @@ def pulled_card(
     listed = [file | {"path": places.get(file["path"], file["path"])} for file in files]
     if listed:
         content["files"] = listed
-    return Card.model_validate(_placed(content, places)), found.notes
-
-
-def _placed(value: Any, places: Mapping[str, str]) -> Any:
-    """Return a card with the names of the order's files replaced by where they are."""
-    if isinstance(value, str):
-        return places.get(value, value)
-    if isinstance(value, dict):
-        return {key: _placed(one, places) for key, one in value.items()}
-    return [_placed(one, places) for one in value] if isinstance(value, list) else value
+    _, manifest = backends[content["backend"]]
+    return Card.model_validate(with_places(content, places, manifest)), found.notes

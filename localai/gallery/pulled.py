@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from localai.cards.importers.describe import describe_file
 from localai.cards.importers.imported import CannotImport, Imported
-from localai.cards.importers.importing import import_card
+from localai.cards.importers.importing import import_model
 from localai.cards.importers.modelfile import import_ollama_layers
 from localai.cards.importers.ollama_layers import ollama_layers
 from localai.cards.resolved import Backends
@@ -47,7 +47,7 @@ def import_pulled(
     else:
         # The store has pickles of those alone who said that they trust them.
         trust = bool(model.files)
-        found = import_card(model.model, backends, name=name, reference=reference, trust=trust)
+        found = import_model(model.model, backends, name=name, reference=reference, trust=trust)
     found = _with_template(_with_projector(found, model, store, backends), model, store, backends)
     Card.model_validate(found.card)
     return replace(found, notes=tuple(dict.fromkeys((*model.notes, *found.notes))))

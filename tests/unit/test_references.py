@@ -249,6 +249,7 @@ def test_a_text_tells_by_its_form_where_it_leads(
         ("file:///a%20b/m.gguf", "/a b/m.gguf"),
         ("file:///a#b?c.gguf", "/a#b?c.gguf"),
         ("FILE://localhost/m.gguf", "/m.gguf"),
+        ("file://host/a%20b/m.gguf", "/a b/m.gguf"),
         ("file:m.gguf", "m.gguf"),
         ("hf://org/repo", None),
         ("package://module/m", None),

@@ -13,13 +13,14 @@ from localai.cards.leads import Leads
 from localai.cards.model_files import resolve_model_path
 from localai.cards.options import CONTEXT_OPTION
 from localai.cards.resolved import ResolvedCard
-from localai.errors import LoadFailed
+from localai.errors import CardError, LoadFailed
 from localai.files import place_of
 from localai.references import is_reference, is_remote, local_path
 
 CardCalled = Callable[[str], ResolvedCard | None]
-"""Tells which card of this machine has a name or an alias."""
+"""Tells which card of this machine has a name or an alias; raises CardError for a broken one."""
 _BACKEND = "llama_cpp"
+_LATEST = ":latest"
 _WHOLE_PARTS = ("fallback", "trust", "keep_alive", "lenient")
 
 
@@ -64,11 +65,13 @@ class Base:
 def base_called(name: str, card_called: CardCalled, modelfile: Path) -> Base | None:
     """Return the model that is here under `name`, or that without `:latest`, as Ollama reads it.
 
-    Raises CannotImport for one that another backend runs, or whose file is gone.
+    Raises CannotImport for one that another backend runs, whose file is gone or card is broken.
     """
     if is_reference(name):
         return None
-    card = card_called(name) or card_called(name.removesuffix(":latest"))
+    card = _card_called(name, card_called, modelfile)
+    if card is None and name.endswith(_LATEST):
+        card = _card_called(name.removesuffix(_LATEST), card_called, modelfile)
     if card is None:
         return None
     if card.card.backend != _BACKEND:
@@ -78,6 +81,15 @@ def base_called(name: str, card_called: CardCalled, modelfile: Path) -> Base | N
             path=str(modelfile),
         )
     return Base(card, *_model_of(card, modelfile))
+
+
+def _card_called(name: str, card_called: CardCalled, modelfile: Path) -> ResolvedCard | None:
+    try:
+        return card_called(name)
+    except CardError as error:
+        raise CannotImport(
+            f"FROM names '{name}', whose card is broken. {error}", path=str(modelfile)
+        ) from error
 
 
 def _model_of(card: ResolvedCard, modelfile: Path) -> tuple[str, Path | None]:

@@ -149,7 +149,7 @@ class Draft:
         taken, place = self._part(part), (part, key)
         if key in taken and taken[key] != value:
             self.note(
-                f"`{said}` ({shown(value)}) takes the place of `{self._said[place]}` "
+                f"`{said}` ({shown(value)}) takes the place of what `{self._said[place]}` says "
                 f"({shown(taken[key])})."
             )
         taken[key], self._said[place] = value, said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from localai.cards.importers.notes import Note
@@ -21,6 +22,8 @@ class Imported:
     """Why this backend runs it."""
     lost: tuple[Note, ...] = ()
     """Those of the notes that tell what the source asked for and the card has not."""
+    sources: tuple[Path, ...] = ()
+    """The YAMLs of LocalAI's that it was made of."""
 
 
 class CannotImport(CardError):

@@ -13,6 +13,7 @@ from localai.cards.importers.checks import check_card_of, check_names
 from localai.cards.importers.derived import CardCalled, no_cards
 from localai.cards.importers.describe import describe_file
 from localai.cards.importers.draft import draft_for, model_name
+from localai.cards.importers.folders import describe_folder
 from localai.cards.importers.imported import CannotImport, Imported
 from localai.cards.importers.localai_yaml import import_localai_file, import_localai_folder
 from localai.cards.importers.modelfile import import_modelfile
@@ -35,28 +36,17 @@ def import_card(
     backends: Backends,
     *,
     name: str | None = None,
-    reference: str | None = None,
     locate: Locate = nowhere,
     card_called: CardCalled = no_cards,
-    trust: bool = False,
 ) -> Imported:
     """Return the card for the one model that `source` describes.
 
-    `source` is a file or folder on this machine. Where it was fetched, `reference` is what its user
-    called it: the card names that instead of the path, if it is a model's file. `locate` knows
-    what was fetched before, and how references are spelled; `card_called` knows the models that
-    FROM can name; `trust` takes pickles. Raises CannotImport for what is damaged, holds several
-    models, or is run by no backend here.
+    `source` is a file or folder on this machine that its user named: what came from elsewhere is
+    for `import_model`. `locate` knows what was fetched before, and how references are spelled;
+    `card_called` knows the models that FROM can name. Raises CannotImport for what is damaged,
+    holds several models, or is run by no backend here.
     """
-    cards = import_cards(
-        source,
-        backends,
-        name=name,
-        reference=reference,
-        locate=locate,
-        card_called=card_called,
-        trust=trust,
-    )
+    cards = import_cards(source, backends, name=name, locate=locate, card_called=card_called)
     if len(cards) > 1:
         names = ", ".join(card.card["name"] for card in cards)
         raise CannotImport(
@@ -70,10 +60,8 @@ def import_cards(
     backends: Backends,
     *,
     name: str | None = None,
-    reference: str | None = None,
     locate: Locate = nowhere,
     card_called: CardCalled = no_cards,
-    trust: bool = False,
 ) -> list[Imported]:
     """Return a card for each model that `source` describes; see `import_card`."""
     path = _path_of(source)
@@ -81,10 +69,34 @@ def import_cards(
         cards = _of_yaml(path, backends, locate)
     elif path.is_file() and (is_modelfile_name(path.name) or is_modelfile_text(path)):
         cards = [import_modelfile(path, backends, locate, card_called, name)]
-    elif yamls := _yamls_of_localai(path):
+    elif yamls := _yamls_of_localai(path, backends):
         cards = import_localai_folder(yamls, backends, locate)
     else:
-        cards = [_import_model(path, backends, reference, trust)]
+        cards = [_import_model(path, backends)]
+    return _checked(cards, path, backends, name)
+
+
+def import_model(
+    source: str | Path,
+    backends: Backends,
+    *,
+    name: str | None = None,
+    reference: str | None = None,
+    trust: bool = False,
+) -> Imported:
+    """Return the card for the model that a file or folder is, whatever descriptions lie in it.
+
+    Where it was fetched, `reference` is what its user called it: the card names that instead of
+    the path, if it is a model's file. `trust` takes pickles. Raises CannotImport as `import_card`.
+    """
+    path = _path_of(source)
+    return _checked([_import_model(path, backends, reference, trust)], path, backends, name)[0]
+
+
+def _checked(
+    cards: list[Imported], path: Path, backends: Backends, name: str | None
+) -> list[Imported]:
+    """Return the cards, a single one as `name`; raises CannotImport for one that is wrong."""
     if name is not None:
         cards = _renamed(cards, name, path)
     check_names(cards, path)
@@ -116,19 +128,22 @@ def _of_yaml(path: Path, backends: Backends, locate: Locate) -> list[Imported]:
     return import_localai_file(path, backends, locate)
 
 
-def _yamls_of_localai(folder: Path) -> list[Path]:
-    """Return the YAMLs of a folder with LocalAI's models; nothing for a model in a folder."""
-    if not folder.is_dir():
+def _yamls_of_localai(folder: Path, backends: Backends) -> list[Path]:
+    """Return the YAMLs of a folder with LocalAI's models; nothing for a model in a folder.
+
+    What a folder says itself that it is counts before what else lies in it.
+    """
+    if not folder.is_dir() or describe_folder(folder) is not None:
         return []
     shown = (path for path in sorted(folder.iterdir()) if not path.name.startswith("."))
     files = [path for path in shown if path.suffix.lower() in _YAML and path.is_file()]
-    return files if any(models_of_localai(path) for path in files) else []
+    return files if any(models_of_localai(path, backends) for path in files) else []
 
 
-def is_description(path: Path) -> bool:
+def is_description(path: Path, backends: Backends) -> bool:
     """Tell whether a file, or those of a folder, describe models and are none themselves."""
     if not path.is_file():
-        return bool(_yamls_of_localai(path))
+        return bool(_yamls_of_localai(path, backends))
     is_yaml = path.suffix.lower() in _YAML
     return is_yaml or is_modelfile_name(path.name) or is_modelfile_text(path)
 
@@ -145,7 +160,9 @@ def is_modelfile_text(path: Path) -> bool:
     return b"\0" not in head and _FROM.search(head) is not None
 
 
-def _import_model(path: Path, backends: Backends, reference: str | None, trust: bool) -> Imported:
+def _import_model(
+    path: Path, backends: Backends, reference: str | None = None, trust: bool = False
+) -> Imported:
     described = describe_file(path, trust)
     if described.backend is None or described.backend not in backends:
         raise CannotImport(described.reason, path=str(path))

@@ -27,6 +27,7 @@ from localai.cards.importers.localai_prompts import Prompts
 from localai.cards.importers.localai_settings import take_loading, take_options, take_sampling
 from localai.cards.importers.yaml_documents import read_documents
 from localai.cards.localai_models import models_of_localai
+from localai.cards.reading import check_card
 from localai.cards.resolved import Backends, Locate, nowhere
 from localai.protocol.capabilities import Capability
 
@@ -63,15 +64,17 @@ def import_localai_folder(
 ) -> list[Imported]:
     """Return a card for each model of LocalAI's YAMLs in one folder, whose aliases may cross files.
 
-    What is refused is told in a note of the first card. Raises CannotImport where all are.
+    What is a card already is passed over, and what is refused told in a note of the first card.
+    Raises CannotImport where all are.
     """
     cards: list[Imported] = []
     aliases: list[tuple[Mapping[str, Any], Place]] = []
     refused: list[CannotImport] = []
-    for place in (Place(path, backends, locate) for path in paths):
+    theirs_alone = (path for path in paths if check_card(path, backends).resolved is None)
+    for place in (Place(path, backends, locate) for path in theirs_alone):
         try:
             models, theirs = _entries(place)
-            if not models_of_localai(place.file):
+            if not models_of_localai(place.file, backends):
                 raise place.refusal("is no model YAML of LocalAI's.")
             cards += [import_localai(one, place) for one in models]
         except CannotImport as error:
@@ -125,7 +128,12 @@ def _with_alias(
     written = [f"The alias '{name}' is written '{second}', as names are here."]
     notes = (*(written if second != name else ()), *map(str, keys.left()))
     return [
-        replace(card, card=_aliased(card.card, second), notes=(*card.notes, *notes))
+        replace(
+            card,
+            card=_aliased(card.card, second),
+            notes=(*card.notes, *notes),
+            sources=(*card.sources, place.file),
+        )
         if card.card["name"] == wanted
         else card
         for card in cards
@@ -157,7 +165,7 @@ def import_localai(data: Mapping[str, Any], place: Place) -> Imported:
     Prompts(keys, draft, place, model, described).take()
     draft.share_memory()
     draft.note(*keys.left())
-    return draft.finish(reason)
+    return replace(draft.finish(reason), sources=(place.file,))
 
 
 def _backend(keys: Keys, model: str, place: Place) -> tuple[str, str]:

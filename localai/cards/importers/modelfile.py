@@ -234,8 +234,9 @@ def _take_template(commands: Sequence[Command], draft: Draft, source: _Source) -
         tuple((one.key, one.value) for one in commands if one.name == "message"),
     )
     kept = source.base.chat_template if source.base else None
+    used = _used_instead(source, own)
     own = kept or own
-    template = _translated(_template_of(commands, draft), draft, own)
+    template = _translated(_template_of(commands, draft, used), draft, used)
     if opening and template is None and own is None:
         draft.note(
             "SYSTEM and MESSAGE are left out: they go into the chat template of the model's file, "
@@ -247,7 +248,14 @@ def _take_template(commands: Sequence[Command], draft: Draft, source: _Source) -
         draft.option("chat_template", kept, "FROM")
 
 
-def _template_of(commands: Sequence[Command], draft: Draft) -> str:
+def _used_instead(source: _Source, own: str | None) -> str:
+    """Return whose template is used where TEMPLATE is left out."""
+    if source.base is not None and source.base.chat_template:
+        return f"that of '{source.base.card.name}' is used"
+    return "the file's own is used" if own else "the file's own is used, if it has one"
+
+
+def _template_of(commands: Sequence[Command], draft: Draft, used: str) -> str:
     """Return the template, empty with a note where Ollama's own code writes the prompt."""
     source = _last(commands, "template")
     if not source:
@@ -259,18 +267,17 @@ def _template_of(commands: Sequence[Command], draft: Draft) -> str:
     else:
         return source
     text = " ".join(source.split())[:60]
-    draft.note(f"TEMPLATE ({text}) is left out: {why}. The file's own is used, if it has one.")
+    draft.note(f"TEMPLATE ({text}) is left out: {why}; {used}.")
     return ""
 
 
-def _translated(source: str, draft: Draft, own: str | None) -> str | None:
+def _translated(source: str, draft: Draft, used: str) -> str | None:
     if not source:
         return None
     try:
         template = ollama_to_jinja(source)
     except UntranslatableTemplate as error:
-        taken = "the file's own is used" if own else "the file's own is used, if it has one"
-        draft.note(f"TEMPLATE is not translated to Jinja, {taken}: {error.message}.")
+        draft.note(f"TEMPLATE is not translated to Jinja, {used}: {error.message}.")
         return None
     draft.note(
         "TEMPLATE was translated from Go to Jinja; without `options.chat_template` the file's own "

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from localai.cards.leads import Lead, Leads
 from localai.cards.resolved import Meaning
+from localai.references import parse_reference
 from tests.unit.cards.importers.checking import BACKENDS
 from tests.unit.cards.read_cards import read_card
 from tests.unit.cards.samples import write_card
@@ -25,6 +28,13 @@ class Names:
 
     def damaged(self, path: Path, /) -> str | None:
         return None
+
+
+class Spelled(Names):
+    """What a text without a scheme is for `localai pull`."""
+
+    def meaning(self, text: str, /) -> Meaning | None:
+        return Meaning(str(parse_reference(text)))
 
 
 def leads(folder: Path, model: str, eyes: str) -> Leads:
@@ -69,3 +79,24 @@ def test_no_option_is_taken_for_a_name(tmp_path: Path) -> None:
     found = leads(tmp_path, MODEL, "tiny")
 
     assert found.options["mmproj"].reference == "tiny"
+
+
+@pytest.mark.parametrize("written", ["hf:a/b", "hf.co/a/b", "huggingface://a/b", "HF://a/b"])
+def test_other_spellings_of_a_reference_are_one(tmp_path: Path, written: str) -> None:
+    digest = "a" * 64
+    text = (
+        f"name: a\nbackend: llama_cpp\nmodel: {written}\n"
+        f"files: [{{path: b.gguf, uri: 'hf://a/b', sha256: {digest}}}]\n"
+    )
+    card = replace(read_card(write_card(tmp_path / "a.yaml", text), BACKENDS), locate=Spelled())
+
+    (lead,) = Leads(card).elsewhere().values()
+    assert (lead.sha256, lead.content_hash) == (digest, digest)
+
+
+def test_the_login_of_an_address_is_kept(tmp_path: Path) -> None:
+    url = "https://me:secret@example.org/m.gguf"
+    text = f"name: a\nbackend: llama_cpp\nmodel: {url}\nfiles: [{{path: m.gguf, uri: '{url}'}}]\n"
+    card = read_card(write_card(tmp_path / "a.yaml", text), BACKENDS)
+
+    assert list(Leads(card).elsewhere()) == [url]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from localai.cards.model_files import (
+    has_its_files,
     missing_references,
     remote_references,
     resolve_model_path,
@@ -245,6 +246,15 @@ def test_ctranslate2_writes_no_pickles(tmp_path: Path) -> None:
     assert safe_model_path(folder_card(tmp_path, **whisper)) == tmp_path / "model"
 
 
+@pytest.mark.parametrize("link", ["model", "model.safetensors"])
+def test_a_link_of_another_name_to_a_pickle_is_none_the_less_one(tmp_path: Path, link: str) -> None:
+    (tmp_path / "evil.ckpt").write_bytes(b"\x80")
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "cards" / link).symlink_to(tmp_path / "evil.ckpt")
+    with pytest.raises(LoadFailed, match=r"evil\.ckpt of .* is a Python pickle"):
+        safe_model_path(card(tmp_path, link))
+
+
 # --- links ---
 
 
@@ -300,3 +310,18 @@ def test_a_stored_file_that_is_gone_is_told_with_the_command_that_mends_it(
 def test_a_stored_file_that_was_cut_off_is_not_loaded(tmp_path: Path, model: Path) -> None:
     with pytest.raises(LoadFailed, match="`localai pull hf://org/tiny` mends it"):
         safe_model_path(damaged(tmp_path, model))
+
+
+class Unasked(Elsewhere):
+    def damaged(self, path: Path, /) -> str | None:
+        raise AssertionError("the whole store is read for that")
+
+
+def test_the_store_is_not_searched_to_tell_whether_files_are_here(
+    tmp_path: Path, model: Path
+) -> None:
+    text = f"name: a\nbackend: llama_cpp\nmodel: '{model}'\noptions: {{mmproj: gone.gguf}}\n"
+    found = read_card(write_card(tmp_path / "cards/a.yaml", text), BACKENDS)
+    assert not has_its_files(replace(found, locate=Unasked({})))
+    model.unlink()
+    assert not has_its_files(replace(found, locate=Unasked({})))

@@ -17,9 +17,9 @@ from tests.unit.cards.samples import write_card
     "text",
     [
         "name: g\nbackend: llama-cpp\nparameters: {model: g.gguf}\nthreads: 4\n",
-        "name: g\ncontext_size: 2048\n",
-        "name: g\ntemplate: {chat: g-chat}\n",
-        "name: g\ndownload_files: [{filename: g.gguf, uri: 'hf://org/g/g.gguf'}]\n",
+        "name: g\nbackend: llama-cpp\ntemplate: {chat: g-chat}\n",
+        "name: g\nbackend: whisper\noptions: ['a:1']\nthreads: 4\n",
+        "name: g\nbackend: piper\nparameters: {model: g.onnx}\n",
         "- name: g\n  parameters: {model: g.gguf}\n",
     ],
 )
@@ -58,6 +58,14 @@ def test_several_models_go_into_the_folder(tmp_path: Path, between: str) -> None
     "text",
     [
         "name: g\nbackend: llama_cpp\nmodel: g.gguf\ncontext_size: 2048\n",
+        "name: g\nbackend: llama_cpp\nmodle: g.gguf\nthreads: 4\n",
+        "name: g\nbackend: piper\nmodle: g.onnx\nthreads: 4\n",
+        "name: g\nbackend: sentence_transformers\nembeddings: true\n",
+        "name: g\nbackend: echo\nparameters: {model: m}\n",
+        "name: g\nbackend: lama-cpp\noptions: {n_ctx: 2}\nthreads: 4\n",
+        "name: g\nthreads: 4\n",
+        "name: g\nmerge_method: slerp\nparameters: {t: [0, 1]}\n",
+        "parameters: {model: g.gguf}\n",
         "name: g\nbackend: echo\nx: 1\n",
         "- a\n- b\n",
         "name: [",
@@ -71,13 +79,21 @@ def test_a_card_with_a_mistake_stays_one(tmp_path: Path, text: str) -> None:
     assert "LocalAI" not in str(problem)
 
 
+def test_the_mistakes_of_a_card_are_told(tmp_path: Path) -> None:
+    text = "name: g\nbackend: llama_cpp\nmodle: g.gguf\nthreads: 4\n"
+    problems = check_card(write_card(tmp_path / "g.yaml", text), BACKENDS).problems
+
+    assert [one.line for one in problems] == [3, 4]
+    assert "Did you mean 'model'" in problems[0].message
+
+
 def test_a_call_is_told_that_there_is_such_a_file(tmp_path: Path) -> None:
     path = write_card(tmp_path / "old.yaml", "name: g\nparameters: {model: g.gguf}\n")
-    write_card(tmp_path / "none.yaml", "parameters: {model: g.gguf}\n")
+    write_card(tmp_path / "none.yaml", "- {name: 7, parameters: {model: g.gguf}}\n")
     catalog = Catalog([tmp_path / "none", tmp_path], BACKENDS)
     catalog.refresh()
 
-    for name, file in (("g", path), ("none", tmp_path / "none.yaml")):
+    for name, file in (("g", path), ("7", tmp_path / "none.yaml")):
         with pytest.raises(ModelNotFound, match="its card is broken") as caught:
             catalog.find(name)
         assert f"localai card import {file} --output {file} --force" in caught.value.message

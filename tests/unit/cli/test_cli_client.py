@@ -63,6 +63,12 @@ def test_an_address_may_end_in_v1(gateway: FakeGateway) -> None:
     assert Gateway(f"{gateway.url}/v1/").get("/v1/models") == {"data": []}
 
 
+def test_the_scheme_of_the_address_may_be_in_capitals(gateway: FakeGateway) -> None:
+    gateway.answer_json("GET", "/v1/models", {"data": []})
+    url = gateway.url.replace("http://", "HTTP://")
+    assert Gateway(url).get("/v1/models") == {"data": []}
+
+
 @pytest.mark.parametrize(
     ("variables", "url"),
     [

@@ -125,3 +125,22 @@ def test_a_file_of_the_user_s_that_does_not_go_along_is_named(
     card.write_text(yaml.safe_dump(content), "utf-8")
 
     assert f"note: {own} stays behind" in localai("export", "dl", str(tmp_path / "dl.tar")).err
+
+
+def test_a_name_like_that_of_a_file_stays_a_name(
+    models: Path, tmp_path: Path, server: FileServer, localai: Run
+) -> None:
+    card = models / "m.yaml"
+    listed = [{"path": "m2", "uri": server.put("/m2.gguf", MODEL)}]
+    content: dict[str, object] = {"name": "m2", "description": "m2", "model": "m2"}
+    content |= {"backend": "llama_cpp", "files": listed, "options": {"chat_template": "m2"}}
+    card.write_text(yaml.safe_dump(content), "utf-8")
+    assert localai("pull", "m2").code == 0
+    assert localai("export", "m2", str(tmp_path / "m.tar")).code == 0
+    card.unlink()
+
+    assert localai("import", str(tmp_path / "m.tar")).code == 0
+    (taken,) = models.glob("*.yaml")
+    place = str(stored(tmp_path, "m2.gguf"))
+    there = yaml.safe_load(taken.read_text("utf-8"))
+    assert there == content | {"model": place, "files": [listed[0] | {"path": place}]}

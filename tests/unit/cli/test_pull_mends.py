@@ -92,3 +92,15 @@ def test_a_record_that_cannot_be_read_is_mended_as_the_warning_says(
     assert ended.code == 0, ended.err
     assert card.read_text("utf-8") == text
     assert record.exists()
+
+
+def test_the_card_of_the_model_stays_its_only_one(
+    folder: Path, reference: str, localai: Callable[..., Ended]
+) -> None:
+    assert localai("pull", reference, "--name", "mix").code == 0
+    os.truncate(model_in(folder), 100)
+
+    ended = localai("pull", reference)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith(f"Kept {folder / 'models/mix.yaml'}")
+    assert [path.name for path in (folder / "models").iterdir()] == ["mix.yaml"]

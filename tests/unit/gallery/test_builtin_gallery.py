@@ -51,6 +51,7 @@ def test_an_entry_is_complete(entry: Entry) -> None:
     assert entry.licence not in {None, "other", "unknown"}
     assert entry.footprint is not None
     assert entry.description.endswith(".")
+    assert "iB" not in entry.description  # as everywhere, a kilobyte is 1000 bytes
     assert fit(entry, FreeMemory(1 << 40)).fits
     assert all(isinstance(parse_reference(file.uri), HubReference) for file in entry.files)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +68,39 @@ def test_what_only_this_card_needs_goes_with_projector_and_files(machine: Machin
     kept = resolved(machine.models, "b", machine.locate, model=str(other.model))
     assert machine.free(card, [kept]) == 3 * SIZE
     assert machine.left() == {other.reference}
+
+
+@pytest.mark.parametrize(
+    "mention",
+    [
+        {"description": "hf://org/b/b.gguf"},
+        {"description": "https://huggingface.co/org/b/blob/main/b.gguf"},
+        {"description": "org/b/b.gguf"},
+        {"description": "{path}"},
+        {"defaults": {"stop": ["hf://org/b/b.gguf"]}},
+        {"options": {"chat_template": "{path}"}},
+    ],
+    ids=str,
+)
+def test_what_a_card_only_mentions_stays(machine: Machine, mention: dict[str, Any]) -> None:
+    model = machine.stored("hf://org/a/a.gguf", "a.gguf")
+    other = machine.stored("hf://org/b/b.gguf", "b.gguf")
+    said = json.loads(json.dumps(mention).replace("{path}", str(other.model)))
+    card = resolved(machine.models, "a", machine.locate, model=str(model.model), **said)
+    assert machine.free(card, []) == SIZE
+    assert machine.left() == {other.reference}
+
+
+@pytest.mark.parametrize("spelled", ["file:{path}", "file://{path}", "../models/{relative}"])
+def test_a_file_of_the_store_counts_however_its_path_is_spelled(
+    machine: Machine, spelled: str
+) -> None:
+    model = machine.stored("hf://org/a/a.gguf", "a.gguf")
+    relative = os.path.relpath(model.model, machine.models)
+    named = spelled.format(path=model.model, relative=relative)
+    card = resolved(machine.models, "a", machine.locate, model=named)
+    assert machine.free(card, []) == SIZE
+    assert machine.left() == set()
 
 
 def test_a_copied_card_keeps_the_files(machine: Machine) -> None:

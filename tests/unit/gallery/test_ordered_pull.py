@@ -12,7 +12,7 @@ import yaml
 
 from localai.cards.catalog import Catalog
 from localai.gallery.galleries import galleries_of
-from localai.gallery.order import CallersOrder, ConfigureOrder, PullOrder
+from localai.gallery.order import CallersOrder, ConfigureOrder, OrderedFile, PullOrder
 from localai.gallery.orders import Orders
 from localai.gallery.taken_names import NameTaken
 from localai.settings import Settings
@@ -101,3 +101,23 @@ def test_a_card_that_names_the_model_by_its_reference_stays(
     (tmp_path / "models/tiny.yaml").write_text(yaml.safe_dump(card))
     assert "was there and stays as it is" in perform(orders_of(tmp_path), ORDERS["pull"])[-1]
     assert yaml.safe_load((tmp_path / "models/tiny.yaml").read_text()) == card
+
+
+def test_a_name_like_that_of_a_file_of_the_order_stays_a_name(
+    tmp_path: Path, server: FileServer
+) -> None:
+    url = server.put("/eyes.gguf", write_gguf(tmp_path / "eyes.gguf").read_bytes())
+    order = PullOrder(
+        "hf://org/tiny",
+        "eyes.gguf",
+        description="eyes.gguf",
+        files=(OrderedFile(filename="eyes.gguf", uri=url),),
+        overrides={"mmproj": "eyes.gguf"},
+    )
+    perform(orders_of(tmp_path), order)
+    card = yaml.safe_load((tmp_path / "models/eyes.gguf.yaml").read_text())
+
+    assert (card["name"], card["description"]) == ("eyes.gguf", "eyes.gguf")
+    place = card["options"]["mmproj"]
+    assert Path(place).is_relative_to(tmp_path / "store")
+    assert [file["path"] for file in card["files"]] == [place]

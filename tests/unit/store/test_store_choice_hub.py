@@ -127,6 +127,14 @@ def test_what_nothing_here_runs_is_refused_before_its_weights(
     assert store.list() == []
 
 
+WHISPER = {
+    "config.json": b"{}",
+    "vocabulary.txt": b"a",
+    "tokenizer.json": b"{}",
+    "model.bin": b"\x06\0\0\0\x0c\0WhisperSpec\0" + bytes(9000),
+}
+
+
 @pytest.mark.usefixtures("_any_size")
 @pytest.mark.parametrize(
     "files",
@@ -135,12 +143,9 @@ def test_what_nothing_here_runs_is_refused_before_its_weights(
         {"repo-Q4_K_M.gguf": gguf(9_000_000)},  # whose beginning says nothing
         PIPELINE,
         {"config.json": b"{}", "modules.json": b"[]", "model.safetensors": SAFE},
-        {
-            "config.json": b"{}", "vocabulary.txt": b"a", "tokenizer.json": b"{}",
-            "model.bin": b"\x06\0\0\0\x0c\0WhisperSpec\0" + bytes(9000),
-        },
+        WHISPER,
     ],
-)  # fmt: skip
+)
 def test_what_something_runs_or_nobody_knows_is_fetched(
     hub: Hub, store: Store, files: dict[str, bytes]
 ) -> None:
@@ -177,6 +182,20 @@ def test_pickles_of_a_folder_that_is_used_in_place_are_not_trusted(
     model = store.pull(str(tmp_path / "own"))
     with pytest.raises(CannotImport, match="only as a pickle"):
         import_pulled("mine", model, store.folder, backends)
+
+
+@pytest.mark.usefixtures("_any_size")
+def test_a_description_that_came_with_a_model_is_never_its_card(
+    hub: Hub, store: Store, backends: Backends
+) -> None:
+    theirs = b"name: x\nbackend: llama-cpp\nparameters: {model: m.gguf}\n" + (
+        b"download_files: [{filename: m.gguf, uri: 'http://169.254.169.254/m.gguf'}]\n"
+    )
+    hub.put("org/repo", WHISPER | {"x.yaml": theirs, "mergekit_config.yml": b"parameters: {}\n"})
+    model = store.pull("org/repo", check=refuse_not_run)
+    assert (model.model / "x.yaml").is_file()
+    card = import_pulled("mine", model, store.folder, backends).card
+    assert card == {"name": "mine", "backend": "faster_whisper", "model": str(model.model)}
 
 
 def test_a_file_of_unknown_size_at_an_address_is_looked_at(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,16 @@ def write_safetensors(path: Path, *names: str) -> Path:
     header = json.dumps(entries).encode()
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4 * len(names)))
     return path
+
+
+def write_whisper(folder: Path, spec: str = "WhisperSpec") -> Path:
+    """Write a folder that begins as CTranslate2's do."""
+    folder.mkdir()
+    name = spec.encode() + b"\0"
+    (folder / "model.bin").write_bytes(struct.pack("<IH", 6, len(name)) + name + bytes(100))
+    write_json(folder / "config.json", {})
+    write_json(folder / "tokenizer.json", {})
+    return folder
 
 
 def write_json(path: Path, content: object) -> Path:

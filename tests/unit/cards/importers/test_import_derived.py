@@ -85,6 +85,8 @@ def test_the_context_of_the_modelfile_takes_the_place_of_the_cards(models: Path)
 
     assert found.card["limits"]["context"] == 2048
     assert "n_ctx" not in found.card["options"]
+    told = "`PARAMETER num_ctx 2048` (2048) takes the place of what `FROM` says (1024)."
+    assert told in found.notes
 
 
 def test_the_template_of_the_card_is_kept_and_begins_with_the_new_system(models: Path) -> None:
@@ -99,6 +101,24 @@ options:
 
     assert prompt(plain, [["user", "Hi"]]) == "<user>Hi"
     assert prompt(mario, [["user", "Hi"]]) == "<system>Mario<user>Hi"
+
+
+TEMPLATED = "backend: llama_cpp\nmodel: weights.gguf\noptions: {chat_template: of the card}\n"
+
+
+@pytest.mark.parametrize("theirs", ["{{ .Prompt }}", "{{ .Content | html }}"])
+@pytest.mark.parametrize(
+    ("card", "used"),
+    [(TEMPLATED, "that of 'tiny' is used"), (CARD, "the file's own is used")],
+)
+def test_a_template_left_out_is_told_with_the_one_that_is_used(
+    models: Path, theirs: str, card: str, used: str
+) -> None:
+    found = derived(models, f'FROM tiny\nTEMPLATE "{theirs}"\n', card)
+
+    (note,) = (one for one in found.notes if one.startswith("TEMPLATE"))
+    assert used in note
+    assert ("file's own" in note) == ("file's own" in used)
 
 
 def test_what_lies_elsewhere_is_named_as_the_card_does(models: Path) -> None:

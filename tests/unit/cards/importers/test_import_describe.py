@@ -9,7 +9,7 @@ import pytest
 
 from localai.cards.importers.describe import describe_file
 from localai.cards.importers.imported import CannotImport
-from localai.cards.importers.importing import import_card
+from localai.cards.importers.importing import import_card, import_model
 from localai.protocol.capabilities import Capability
 from tests.unit.cards.importers.checking import BACKENDS, check_imported
 from tests.unit.cards.importers.model_files import (
@@ -17,19 +17,10 @@ from tests.unit.cards.importers.model_files import (
     write_json,
     write_projector,
     write_safetensors,
+    write_whisper,
 )
 
 STARTER = Path(__file__).parents[4] / "model-gallery/starter"
-
-
-def whisper(folder: Path, spec: str = "WhisperSpec") -> Path:
-    """Write a folder that begins as CTranslate2's do."""
-    folder.mkdir()
-    name = spec.encode() + b"\0"
-    (folder / "model.bin").write_bytes(struct.pack("<IH", 6, len(name)) + name + bytes(100))
-    write_json(folder / "config.json", {})
-    write_json(folder / "tokenizer.json", {})
-    return folder
 
 
 def pictures(folder: Path, pipeline: str = "StableDiffusionPipeline") -> Path:
@@ -148,7 +139,7 @@ def test_a_folder_of_sentence_transformers(tmp_path: Path) -> None:
 
 
 def test_whisper_without_its_tokenizer_is_noted(tmp_path: Path) -> None:
-    folder = whisper(tmp_path / "w")
+    folder = write_whisper(tmp_path / "w")
     (folder / "tokenizer.json").unlink()
 
     assert "tokenizer.json" in import_card(folder, BACKENDS).notes[0]
@@ -213,7 +204,7 @@ def test_pickles_that_no_engine_reads_do_no_harm(said: list[str], tmp_path: Path
 
 
 def test_what_was_fetched_keeps_its_reference(tmp_path: Path) -> None:
-    found = import_card(
+    found = import_model(
         write_gguf(tmp_path / "m.gguf"), BACKENDS, name="mine", reference="hf://org/repo:Q4_K_M"
     )
     assert (found.card["name"], found.card["model"]) == ("mine", "hf://org/repo:Q4_K_M")
@@ -278,7 +269,7 @@ def test_folders_that_no_backend_runs(tmp_path: Path) -> None:
     assert "ct2-transformers-converter" in refusal(tmp_path / "ears")
     assert "ranks" in refusal(tmp_path / "rank")
     assert "modules.json" in refusal(tmp_path / "bert")
-    assert "TransformerSpec" in refusal(whisper(tmp_path / "nmt", "TransformerSpec"))
+    assert "TransformerSpec" in refusal(write_whisper(tmp_path / "nmt", "TransformerSpec"))
     assert "no model" in refusal(tmp_path / "empty")
     assert "a.gguf, b.gguf" in refusal(tmp_path / "two")
 

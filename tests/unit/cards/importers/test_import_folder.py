@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from localai.cards.importers.imported import CannotImport, Imported
-from localai.cards.importers.importing import import_cards
+from localai.cards.importers.importing import import_cards, is_description
 from tests.unit.cards.importers.checking import BACKENDS, check_imported
-from tests.unit.cards.importers.model_files import write_gguf
+from tests.unit.cards.importers.model_files import write_gguf, write_whisper
 
 
 def imported(folder: Path, **files: str) -> list[Imported]:
@@ -75,3 +75,21 @@ def test_a_folder_without_such_yamls_is_a_model(theirs: Path) -> None:
     (found,) = imported(theirs, compose="services: {web: 1}\n")
 
     assert found.card["model"] == str(theirs / "g.gguf")
+
+
+MERGED = "merge_method: slerp\nmodels: [{model: a/b}]\nparameters: {t: [0, 1]}\n"
+"""What mergekit leaves beside the models that it makes."""
+
+
+def test_what_other_programs_left_beside_a_model_is_no_description(theirs: Path) -> None:
+    (found,) = imported(theirs, mergekit_config=MERGED, bar="name: b\nthreads: 4\n")
+
+    assert found.card["model"] == str(theirs / "g.gguf")
+
+
+def test_a_folder_that_says_itself_what_it_is_counts_before_its_yamls(tmp_path: Path) -> None:
+    whisper = write_whisper(tmp_path / "whisper")
+    (found,) = imported(whisper, x="name: x\nparameters: {model: m.gguf}\n")
+
+    assert (found.card["backend"], found.card["model"]) == ("faster_whisper", str(whisper))
+    assert not is_description(whisper, BACKENDS)

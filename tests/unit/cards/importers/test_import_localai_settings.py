@@ -42,7 +42,7 @@ def test_the_context_of_the_options_is_the_limit_too(tmp_path: Path) -> None:
 
     assert found.card["limits"]["context"] == 2048
     assert "options" not in found.card
-    assert noted(found, "ctx_size:2048", "takes the place of `context_size` (4096)")
+    assert noted(found, "ctx_size:2048", "takes the place of what `context_size` says (4096)")
 
 
 @pytest.mark.parametrize(("context", "most"), [(4096, 2), (16384, 2), (131072, 1)])
@@ -83,8 +83,10 @@ def test_what_is_said_twice_is_said(tmp_path: Path) -> None:
     found = imported(tmp_path, "gpu_layers: 0\noptions: ['gpu_layers:20', 'n_gpu_layers:-1']")
 
     assert found.card["options"] == {"n_gpu_layers": -1}
-    assert noted(found, "gpu_layers:20", "takes the place of `gpu_layers` (0)")
-    assert noted(found, "n_gpu_layers:-1", "takes the place of `options: gpu_layers:20` (20)")
+    assert noted(found, "gpu_layers:20", "takes the place of what `gpu_layers` says (0)")
+    assert noted(
+        found, "n_gpu_layers:-1", "takes the place of what `options: gpu_layers:20` says (20)"
+    )
 
 
 def test_one_bad_stop_does_not_cost_the_others(tmp_path: Path) -> None:
