@@ -13,7 +13,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 _ADDRESS = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"<>|]+")
 _LOGIN = re.compile(r"(?<=://)[^/?#]*@")
-"""Up to the last `@` before the path: a password may have one of its own."""
+"""Up to the last `@` before the path: a password may have one of its own.
+
+A `/` in a password has to be written as %2F: as it is it begins the path, for every client.
+"""
 _QUERY = re.compile(r"[?#].+")
 _ENDS = ".,;:)]}"
 """What follows an address in a sentence rather than being part of it."""
@@ -40,13 +43,17 @@ def all_concealed(value: Any) -> Any:
 
 
 def shown_url(url: str) -> str:
-    """Return an address that still says which file is meant, without login and known secrets."""
+    """Return an address that still says which file is meant, without login and known secrets.
+
+    It is what records know a file by, so an address within its path stays as it is.
+    """
     try:
-        parts = urlsplit(_LOGIN.sub("", url))
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
     except ValueError:  # no address at all: nobody knows what in it is secret
         return f"{url.partition(':')[0]}:…"
     query = "&".join(_without_secret(one) for one in parts.query.split("&"))
-    return urlunsplit(parts._replace(query=query))
+    return urlunsplit(parts._replace(netloc=host, query=query))
 
 
 def _in_a_sentence(text: str) -> str:

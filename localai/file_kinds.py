@@ -39,9 +39,3 @@ def is_pickle(name: str) -> bool:
 def is_archive(name: str) -> bool:
     """Tell whether the file is to be unpacked."""
     return name.lower().endswith(ARCHIVES)
-
-
-def without_kind(name: str) -> str:
-    """Return the name without the end that tells a model's format, or an archive's."""
-    ends = (end for end in (*_MODELS, *ARCHIVES) if name.lower().endswith(end))
-    return name[: len(name) - max(map(len, ends), default=0)]

@@ -63,11 +63,13 @@ def open_locked(path: Path, *, shared: bool = False, strict: bool = False) -> in
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether somebody holds a lock on `path`; what cannot be opened counts as free."""
+    """Tell whether somebody holds a lock on `path`, or may, as it is there and cannot be opened."""
     try:
         descriptor = open_locked(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError:  # of too many open files, say: those who ask take away what is free
+        return True
     if descriptor is not None:
         os.close(descriptor)
     return descriptor is None

@@ -41,6 +41,8 @@ from localai.settings import Settings, backend_folders, catalog_folders
 from localai.store.whereabouts import Locator
 
 log = logging.getLogger(__name__)
+_TAKE_OVER_EVERY = 10.0
+"""Seconds between two looks at the jobs of other gateways, whose records are read one by one."""
 _OPENAI_ROUTERS = (
     text.router, embeddings.router, audio.router, speech.router, images.router, models.router,
 )  # fmt: skip
@@ -116,6 +118,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     running = asyncio.create_task(gateway.pool.run(), name="pool")
     running.add_done_callback(partial(_end_without_pool, app))
     reloading = asyncio.create_task(_reload(gateway), name="reload")
+    taking_over = asyncio.create_task(_take_over(gateway), name="take over")
     _fetch_profile(gateway)
     for order in app.state.preload:
         gateway.jobs.submit(order)
@@ -123,9 +126,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         reloading.cancel()
+        taking_over.cancel()
         await gateway.pool.close()
         running.cancel()
-        await asyncio.wait({reloading, running})
+        await asyncio.wait({reloading, taking_over, running})
         await asyncio.to_thread(gateway.jobs.close)
         gateway.spool.close()
 
@@ -149,7 +153,15 @@ async def _reload(gateway: Gateway) -> None:
         with _told("the generated files that have expired cannot be removed"):
             gateway.generated.remove_expired()
         with _told("the jobs that have waited long enough cannot be tried again"):
-            gateway.jobs.begin_due(gateway.orders.is_current)
+            await asyncio.to_thread(gateway.jobs.begin_due)
+
+
+async def _take_over(gateway: Gateway) -> None:
+    """Go on with the jobs of gateways that have ended, until cancelled."""
+    while True:
+        await asyncio.sleep(_TAKE_OVER_EVERY)
+        with _told("the jobs that other gateways left cannot be taken over"):
+            await asyncio.to_thread(gateway.jobs.take_over_left, gateway.orders.is_current)
 
 
 @contextmanager

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import threading
 from typing import TYPE_CHECKING
 
 from localai import __version__
-from localai.errors import InvalidRequest
+from localai.errors import ConfigError, InvalidRequest
 from localai.network.reach import PrivateHost, Reach
 from localai.settings import Settings
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 _MOST_REDIRECTS = 5
 _SETTING = "LOCALAI_ALLOW_PRIVATE_MEDIA"
-_building = threading.Lock()
 
 
 class NotFetched(Exception):
@@ -62,8 +60,10 @@ async def fetch(url: str, settings: Settings, allowance: Allowance) -> bytes:
 def _trusted() -> ssl.SSLContext:
     from localai.network.tls import context_for
 
-    with _building:  # many may want it at once the first time
+    try:
         return context_for()
+    except ConfigError as error:
+        raise NotFetched(error.message.rstrip(".")) from error
 
 
 async def _fetch(url: str, reach: Reach, trusted: ssl.SSLContext, allowance: Allowance) -> bytes:

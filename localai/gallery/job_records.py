@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 import uuid
 import weakref
 from collections.abc import Container, Iterator
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from localai.file_locks import is_locked, open_locked, wait_for_lock
+from localai.file_locks import is_locked, open_locked, try_lock
 from localai.files import replace_text
 from localai.gallery.job import Job
 from localai.gallery.order import as_json, read_order
@@ -23,13 +24,20 @@ _KEPT_DAYS = 7
 _MARK = ".gateway-"
 """Each gateway holds a lock on a file of this beginning, which ends with its process."""
 _FOR_US_ALONE = 0o600  # orders may hold tokens
+_PATIENCE = 0.5
+"""Seconds to wait for a gateway that is taking over jobs; it takes some milliseconds."""
+
+
+class _Busy(Exception):
+    """Another gateway is taking over jobs."""
 
 
 @dataclass(frozen=True)
 class _Record:
-    job: Job
     owner: str
-    """Which gateway has the job."""
+    """Which gateway has the job; empty where the record does not tell."""
+    job: Job | None
+    """None for one that is broken, or of a newer version."""
 
 
 class JobRecords:
@@ -40,6 +48,7 @@ class JobRecords:
         self._owner = uuid.uuid4().hex
         self._mark: weakref.finalize[..., JobRecords] | None = None
         self._told = False
+        self._unread: set[Path] = set()
         self._knows_the_dead = True
         """Whether locks tell who lives: some file systems have none, and all seem dead there."""
 
@@ -55,32 +64,30 @@ class JobRecords:
     def take_over(self, now: float, known: Container[str] = ()) -> list[Job]:
         """Return the jobs that no living gateway has, which are this one's from now on.
 
-        Ended ones are forgotten after some days, broken ones at once; `known` are left out.
+        Ended ones are forgotten after some days, broken ones at once; `known` are left out. What
+        another gateway is just looking at is left to it, and to later rounds.
         """
-        try:
-            if not self._folder.is_dir():
-                return []
-            self._make_known()
-            with self._alone():
-                return list(self._take_over(now, known))
-        except OSError as error:
-            self._tell(error)
-            return []
+        return self._taken_over(now, known, at_start=True)
 
     def take_over_left(self, now: float, known: Container[str]) -> list[Job]:
-        """Do as `take_over` does while other gateways may be at work, whose jobs stay theirs."""
-        return self.take_over(now, known) if self._knows_the_dead else []
+        """Do as `take_over` does while other gateways may be at work, whose jobs stay theirs.
+
+        It never waits, and removes no record that it does not understand.
+        """
+        return self._taken_over(now, known, at_start=False) if self._knows_the_dead else []
 
     def claim(self, job_id: str) -> Job | None:
         """Return a job, this gateway's from now on, unless a living one has it."""
         try:
             self._make_known()
-            with self._alone():
+            with self._alone(_PATIENCE):
                 record = _read(self._folder / f"{job_id}.json")
-                if record is None or self._is_at_work(record.owner):
+                if record.job is None or self._is_at_work(record.owner):
                     return None
                 self._write(record.job)
                 return record.job
+        except (_Busy, FileNotFoundError):
+            return None
         except OSError as error:
             self._tell(error)
             return None
@@ -91,14 +98,12 @@ class JobRecords:
         What one has left that has ended waits until another takes it over.
         """
         found = []
-        with suppress(OSError):
-            for path in sorted(self._folder.glob("*.json")):
-                record = None if path.stem in known else _read(path)
-                if record is not None and record.owner != self._owner:
-                    is_at_work = self._is_at_work(record.owner)
-                    found.append(
-                        replace(record.job, is_elsewhere=True) if is_at_work else _left(record.job)
-                    )
+        for _, record in self._records(known):
+            if record.job is not None and record.owner != self._owner:
+                is_at_work = self._is_at_work(record.owner)
+                found.append(
+                    replace(record.job, is_elsewhere=True) if is_at_work else _left(record.job)
+                )
         return found
 
     def close(self) -> None:
@@ -110,21 +115,50 @@ class JobRecords:
             self._mark()
             self._mark = None
 
-    def _take_over(self, now: float, known: Container[str]) -> Iterator[Job]:
-        for path in sorted(self._folder.glob("*.json")):
-            if path.stem in known:
+    def _taken_over(self, now: float, known: Container[str], *, at_start: bool) -> list[Job]:
+        found: list[Job] = []
+        try:
+            if self._folder.is_dir():
+                self._make_known()
+                with self._alone(_PATIENCE if at_start else 0.0):
+                    found.extend(self._take_over(now, known, at_start))
+                    self._remove_marks()
+        except _Busy:
+            pass  # it takes over what is left, and what it leaves is there in the next round
+        except OSError as error:
+            self._tell(error)
+        return found
+
+    def _take_over(self, now: float, known: Container[str], at_start: bool) -> Iterator[Job]:
+        for path, record in self._records(known):
+            if self._lives(record.owner):
                 continue
-            record = _read(path)
-            if record is None:
-                _log.warning("the record %s of a job cannot be read and is removed", path)
-                path.unlink(missing_ok=True)
-            elif not self._lives(record.owner):
-                job = record.job
-                if now - job.changed < _KEPT_DAYS * 86_400 or job.is_open or job.try_at:
-                    self._write(job)
-                    yield job
-                else:
+            job = record.job
+            if job is None:
+                if at_start:
+                    _log.warning("the record %s of a job is broken and is removed", path)
                     path.unlink(missing_ok=True)
+            elif now - job.changed < _KEPT_DAYS * 86_400 or job.is_open or job.try_at:
+                self._write(job)
+                yield job
+            else:
+                path.unlink(missing_ok=True)
+
+    def _records(self, known: Container[str]) -> Iterator[tuple[Path, _Record]]:
+        """Yield the records, all but those of `known` jobs and those that cannot be read now."""
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                if path.stem not in known:
+                    yield path, _read(path)
+            except FileNotFoundError:
+                continue  # removed just now
+            except OSError as error:
+                if path not in self._unread:
+                    _log.warning("the record %s of a job cannot be read now: %s", path, error)
+                self._unread.add(path)
+
+    def _remove_marks(self) -> None:
+        """Remove what gateways that have ended left of themselves."""
         for mark in self._folder.glob(f"{_MARK}*"):
             if mark != self._mark_of(self._owner):
                 _remove_unlocked(mark)
@@ -155,12 +189,16 @@ class JobRecords:
         return self._folder / f"{_MARK}{owner}"
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep other gateways from taking over the same jobs meanwhile."""
+    def _alone(self, patience: float) -> Iterator[None]:
+        """Keep other gateways from taking over the same jobs meanwhile; raises _Busy."""
         path = self._folder / ".lock"
+        until = time.monotonic() + patience
         with path.open("ab") as file:
             path.chmod(_FOR_US_ALONE)
-            wait_for_lock(file.fileno())
+            while not try_lock(file.fileno()):
+                if time.monotonic() >= until:
+                    raise _Busy
+                time.sleep(0.01)
             yield
 
     def _tell(self, error: OSError) -> None:
@@ -200,17 +238,25 @@ def _left(job: Job) -> Job:
     return replace(job, state="waiting", speed=0.0) if job.state == "running" else job
 
 
-def _read(path: Path) -> _Record | None:
-    """Return a record; None for one that is broken or gone."""
+def _read(path: Path) -> _Record:
+    """Return a record; raises OSError for one that is gone, or cannot be read now."""
+    content = path.read_bytes()
     try:
-        values: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        values: dict[str, Any] = json.loads(content)
         owner = str(values.pop("owner", ""))
+    except (ValueError, TypeError, AttributeError):
+        return _Record("", None)
+    return _Record(owner, _job(values))
+
+
+def _job(values: dict[str, Any]) -> Job | None:
+    try:
         order = read_order(values.pop("order"))
         files = {name: (done, total) for name, (done, total) in values.pop("files").items()}
         notes = tuple(values.pop("notes", ()))
         work = _work(values.pop("state"), values.pop("phase"))
-        return _Record(Job(order=order, files=files, notes=notes, **work, **values), owner)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return Job(order=order, files=files, notes=notes, **work, **values)
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

@@ -79,15 +79,19 @@ class Jobs:
         """
         return self._go_on(self._book.own(), is_current)
 
-    def begin_due(self, is_current: Callable[[Order], bool] = lambda _: True) -> None:
-        """Try again what could not be fetched for now and has waited long enough.
+    def take_over_left(self, is_current: Callable[[Order], bool] = lambda _: True) -> None:
+        """Go on, as `resume` does, with what other gateways left that have ended meanwhile.
 
-        And go on, as `resume` does, with what other gateways left that have ended meanwhile.
+        It reads all records: not for a thread that others wait for.
         """
         with self._changed:
-            begun = self._go_on(self._book.take_over(), is_current)
+            left = [] if self._closing else self._book.take_over()
+            begun = self._go_on(left, is_current)
         if begun:
             _log.info("goes on with %d jobs of a gateway that has ended", len(begun))
+
+    def begin_due(self) -> None:
+        """Try again what could not be fetched for now and has waited long enough."""
         now = self._clock()
         for job in self._book.own():
             if job.try_at is not None and job.try_at <= now:

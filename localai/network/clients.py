@@ -18,10 +18,11 @@ import httpcore2
 import httpx2
 
 from localai.network.addresses import resolve_host, resolve_host_here
-from localai.network.reach import Reach
+from localai.network.reach import ANYWHERE, Reach
 from localai.network.tls import USUAL, Certificates, context_for
 
 _LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=20)
+_NONE_KEPT = httpx2.Limits(max_keepalive_connections=0)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -31,6 +32,10 @@ def client(reach: Reach, certificates: Certificates = USUAL, **options: Any) -> 
     Raises ConfigError for `certificates` that cannot be read.
     """
     verify = context_for(certificates)
+    if certificates.elsewhere != certificates:
+        own = Transport(reach, verify)
+        others = Transport(reach, context_for(certificates.elsewhere))
+        return httpx2.Client(transport=_ByOrigin(certificates.origin, own, others), **options)
     if not reach.public_only:
         return httpx2.Client(verify=verify, **options)
     return httpx2.Client(transport=Transport(reach, verify), **options)
@@ -44,10 +49,21 @@ def async_client(
 ) -> httpx2.AsyncClient:
     """Return the same for an event loop."""
     verify = context_for(certificates)
+    if certificates.elsewhere != certificates:
+        usual = context_for(certificates.elsewhere)
+        own = AsyncTransport(reach, verify=verify, limits=limits)
+        others = AsyncTransport(reach, verify=usual, limits=limits)
+        by_origin = _AsyncByOrigin(certificates.origin, own, others)
+        return httpx2.AsyncClient(transport=by_origin, **options)
     if not reach.public_only:
         return httpx2.AsyncClient(limits=limits, verify=verify, **options)
     transport = AsyncTransport(reach, verify=verify, limits=limits)
     return httpx2.AsyncClient(transport=transport, **options)
+
+
+def origin_of(url: httpx2.URL) -> tuple[str, str, int]:
+    """Return the scheme, host and port that credentials and certificates are for."""
+    return url.scheme, url.host, _port(url)
 
 
 def proxy_for(url: httpx2.URL) -> str | None:
@@ -62,10 +78,19 @@ def proxy_for(url: httpx2.URL) -> str | None:
 class Transport(httpx2.BaseTransport):
     """Sends requests within a reach; where there is a proxy, that one looks names up."""
 
-    def __init__(self, reach: Reach, verify: ssl.SSLContext) -> None:
+    def __init__(
+        self, reach: Reach, verify: ssl.SSLContext, limits: httpx2.Limits = _LIMITS
+    ) -> None:
         self._reach = reach
         self._verify = verify
-        self._pool = httpcore2.ConnectionPool(ssl_context=verify, network_backend=_Backend(reach))
+        self._limits = limits
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=verify,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=_Backend(reach),
+        )
         self._proxied: dict[str, httpx2.HTTPTransport] = {}
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -83,7 +108,9 @@ class Transport(httpx2.BaseTransport):
 
     def _through(self, proxy: str) -> httpx2.HTTPTransport:
         if proxy not in self._proxied:
-            self._proxied[proxy] = httpx2.HTTPTransport(verify=self._verify, proxy=proxy)
+            self._proxied[proxy] = httpx2.HTTPTransport(
+                verify=self._verify, proxy=proxy, limits=self._limits
+            )
         return self._proxied[proxy]
 
 
@@ -131,6 +158,50 @@ class AsyncTransport(httpx2.AsyncBaseTransport):
                 verify=self._verify, proxy=proxy, limits=self._limits
             )
         return self._proxied[proxy]
+
+
+class _ByOrigin(httpx2.BaseTransport):
+    """Sends by `own` what goes to one origin, and by `others` what is led away from it."""
+
+    def __init__(self, origin: str, own: Transport, others: Transport) -> None:
+        self._origin = origin_of(httpx2.URL(origin))
+        self._own = own
+        self._others = others
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        is_own = origin_of(request.url) == self._origin
+        return (self._own if is_own else self._others).handle_request(request)
+
+    def close(self) -> None:
+        self._own.close()
+        self._others.close()
+
+
+class _AsyncByOrigin(httpx2.AsyncBaseTransport):
+    """The same for an event loop."""
+
+    def __init__(self, origin: str, own: AsyncTransport, others: AsyncTransport) -> None:
+        self._origin = origin_of(httpx2.URL(origin))
+        self._own = own
+        self._others = others
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        is_own = origin_of(request.url) == self._origin
+        return await (self._own if is_own else self._others).handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._own.aclose()
+        await self._others.aclose()
+
+
+class Momentary(httpx2.BaseTransport):
+    """Sends each request on a connection of its own, by the certificates that count then.
+
+    For clients that live on: files and settings of certificates change meanwhile.
+    """
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        return Transport(ANYWHERE, context_for(), _NONE_KEPT).handle_request(request)
 
 
 class _Backend(httpcore2.NetworkBackend):

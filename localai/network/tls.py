@@ -6,10 +6,12 @@ where neither is set `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE` does, as for reque
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,18 +21,28 @@ from localai.errors import ConfigError
 if TYPE_CHECKING:
     import ssl
 
+_LOG = logging.getLogger("localai.network")
+_building = threading.Lock()
+
 
 @dataclass(frozen=True)
 class Certificates:
-    """What counts for one server beside what counts for all.
+    """What counts for one server, at `origin` (scheme, host and port), beside what counts for all.
 
-    `authorities` are files in PEM; `own` are certificates to show, each with its key. Unless
-    `checked` any certificate is good.
+    `authorities` are files in PEM, and count for what the server leads to as well; `own` are
+    certificates to show to itself alone, each with its key. Unless `checked` any certificate of
+    its own is good.
     """
 
     authorities: tuple[Path, ...] = ()
     own: tuple[tuple[Path, Path], ...] = ()
     checked: bool = True
+    origin: str = ""
+
+    @property
+    def elsewhere(self) -> Certificates:
+        """What of it counts where the server leads to, as its tokens' address and its blobs'."""
+        return self if self.checked and not self.own else Certificates(self.authorities)
 
 
 USUAL = Certificates()
@@ -43,7 +55,8 @@ def context_for(certificates: Certificates = USUAL) -> ssl.SSLContext:
     """
     file, folder = _of_environment()
     used = [file, folder, *certificates.authorities, *sum(certificates.own, ())]
-    return _built(certificates, file, folder, tuple(map(_stamp, used)))
+    with _building:  # many may want it at once the first time
+        return _built(replace(certificates, origin=""), file, folder, tuple(map(_stamp, used)))
 
 
 def tls_failure(error: BaseException) -> ssl.SSLError | None:
@@ -86,10 +99,11 @@ def _built(
 
     context = _believing(file, folder)
     for path in certificates.authorities:
-        with _reading(str(path)):
+        with _reading(str(path)), _unless_forbidden(str(path)):
             context.load_verify_locations(path)
     for certificate, key in certificates.own:
-        with _reading(f"{certificate} with {key}"):
+        pair = f"{certificate} with {key}"
+        with _reading(pair), _unless_forbidden(pair):
             # Without a password here OpenSSL asks for one at the terminal, and waits.
             context.load_cert_chain(certificate, key, password="")
     if not certificates.checked:
@@ -106,11 +120,25 @@ def _believing(file: str | None, folder: str | None) -> ssl.SSLContext:
     if file is None and folder is None:
         return httpx2.create_ssl_context(trust_env=False)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    with _reading(f"{file or folder}, which the environment names for TLS,"):
-        if folder is not None and not any(map(os.path.isdir, folder.split(os.pathsep))):
-            raise FileNotFoundError(2, "No such folder", folder)
-        context.load_verify_locations(file, folder)
+    if file is not None:
+        with _reading(f"{file}, which the environment names for TLS,"):
+            context.load_verify_locations(cafile=file)
+    is_there = folder is not None and any(map(os.path.isdir, folder.split(os.pathsep)))
+    if is_there or file is None:  # beside a file a folder need not be there, as for OpenSSL
+        with _reading(f"{folder}, which the environment names for TLS,"):
+            if not is_there:
+                raise FileNotFoundError(2, "No such folder", folder)
+            context.load_verify_locations(capath=folder)
     return context
+
+
+@contextmanager
+def _unless_forbidden(what: str) -> Iterator[None]:
+    """Go on without what only another user may read: most servers never ask for it."""
+    try:
+        yield
+    except PermissionError:
+        _LOG.warning("%s may not be read by this user: connecting without it.", what)
 
 
 @contextmanager

@@ -27,7 +27,8 @@ class RemoteFile:
     file; `git_oid` is git's hash where there is no sha256. `headers` go to the origin of `url`
     alone, and `renew` makes fresh ones when they have run out. An `archive` (tar) is unpacked, and
     of its content only what lies below `inside` is kept. Of a `trusted` file a pickle is taken.
-    `reach` is how far the way to its bytes may lead, and `certificates` what counts on it.
+    `reach` is how far the way to its bytes may lead, and `certificates` what counts
+    on it.
     """
 
     path: str

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from localai.network.leaving import Cancel
 from localai.network.reach import Reach
+from localai.network.tls import Certificates
 from localai.store.artifact import RemoteFile
 from localai.store.download import CHUNK, Download, Fetched, Patience, Sleep, Terms
 from localai.store.errors import Cancelled, wrong_hash
 from localai.store.progress import Progress, Report
 
 _LOOK = 0.05
-_Key = tuple[Path, Reach]
+_Key = tuple[Path, Reach, Certificates]
 
 
 class Downloader:
@@ -47,9 +48,9 @@ class Downloader:
     ) -> Fetched:
         """Fetch `file` to `target`, replacing what is there.
 
-        Callers share what goes equally far: who may reach more neither fails with who may reach
-        less nor fetches for him. Those meet at the target's lock, as two processes do. Raises
-        StoreError or RequestError; Cancelled when `cancel` is set.
+        Callers share what goes equally far and trusts the same: who may reach more neither fails
+        with who may reach less nor fetches for him. Those meet at the target's lock, as two
+        processes do. Raises StoreError or RequestError; Cancelled when `cancel` is set.
         """
         flight = self._join(file, target.absolute(), report)
         try:
@@ -67,7 +68,7 @@ class Downloader:
 
     def _join(self, file: RemoteFile, target: Path, report: Report | None) -> _Flight:
         with self._lock:
-            key = (target, file.reach)
+            key = _key(file, target)
             flight = self._flights.get(key)
             if flight is None or flight.outcome.done() or flight.abandoned:
                 flight = _Flight(self._terms, file, target, previous=flight)
@@ -96,6 +97,10 @@ def shared_downloader() -> Downloader:
     return Downloader()
 
 
+def _key(file: RemoteFile, target: Path) -> _Key:
+    return target, file.reach, file.certificates
+
+
 class _Flight:
     """One download under way, on an event loop and a thread of its own."""
 
@@ -103,7 +108,7 @@ class _Flight:
         self, terms: Terms, file: RemoteFile, target: Path, previous: _Flight | None
     ) -> None:
         self.target = target
-        self.key = (target, file.reach)
+        self.key = _key(file, target)
         self.passengers = 0
         self.reports: list[Report] = []
         self.outcome: Future[Fetched] = Future()

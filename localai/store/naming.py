@@ -6,7 +6,6 @@ import re
 from pathlib import PurePosixPath
 
 from localai.cards.shards import without_number
-from localai.file_kinds import without_kind
 from localai.files import place_of
 from localai.references import (
     DEFAULT_TAG,
@@ -21,7 +20,8 @@ from localai.references import (
 )
 from localai.store.transports.url import file_name, without_login
 
-_GGUF = re.compile(r"[-_.]?gguf$", re.IGNORECASE)
+_KIND = re.compile(r"[-_.]?gguf$|\.(gguf|safetensors|onnx|bin|tar|tar\.gz|tgz)$", re.IGNORECASE)
+"""No other ends: cards that are there have the names that these gave them."""
 
 
 def suggested_name(reference: Reference) -> str:
@@ -49,7 +49,6 @@ def _tag(tag: str) -> str | None:
 
 
 def _name(path: str, suffix: str | None) -> str:
-    name = without_kind(without_number(PurePosixPath(path).name))
-    stem = _GGUF.sub("", name) or "model"
+    stem = _KIND.sub("", without_number(PurePosixPath(path).name)) or "model"
     plain = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._") or "model"
     return f"{plain}:{suffix.lower()}" if suffix else plain

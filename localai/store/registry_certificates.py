@@ -5,11 +5,14 @@ Source: containers-certs.d(5), and docker's "Verify repository client with certi
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 from localai.errors import ConfigError
 from localai.network.tls import Certificates
+
+_LOG = logging.getLogger("localai.store")
 
 
 def certificates_of(host: str) -> Certificates:
@@ -21,11 +24,13 @@ def certificates_of(host: str) -> Certificates:
     for folder in folders_of(host):
         try:
             files = sorted(folder.iterdir())
-        except OSError:  # not there, or another user's: for podman the next one counts then too
+            own = tuple(_with_key(path) for path in files if path.suffix == ".cert")
+        except PermissionError:
+            _LOG.warning("%s may not be read by this user: passing over it.", folder)
+            continue  # as for podman
+        except OSError:  # not there
             continue
-        authorities = tuple(path for path in files if path.suffix == ".crt")
-        own = tuple(_with_key(path) for path in files if path.suffix == ".cert")
-        return Certificates(authorities, own)
+        return Certificates(tuple(path for path in files if path.suffix == ".crt"), own)
     return Certificates()
 
 
@@ -39,9 +44,11 @@ def folders_of(host: str) -> list[Path]:
 
 def _with_key(certificate: Path) -> tuple[Path, Path]:
     key = certificate.with_suffix(".key")
-    if not key.exists():
+    try:
+        key.stat()
+    except FileNotFoundError:
         raise ConfigError(
             f"{certificate} is a certificate to show to the registry, and its key {key} is "
             "missing: put it there, or call the certificate of an authority .crt."
-        )
+        ) from None
     return certificate, key

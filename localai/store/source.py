@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from localai import __version__
 from localai.network.asking import BUSY, asked_to_wait
@@ -71,6 +72,7 @@ class Source:
         self._file = file
         self._headers = dict(file.headers)
         self._place: str | None = None
+        self._asked = file.url
 
     @asynccontextmanager
     async def open(self, span: Span, validator: str | None) -> AsyncIterator[Answer]:
@@ -78,6 +80,8 @@ class Source:
 
         Raises TryAgain, Changed, or an error that trying again does not mend.
         """
+        import ssl
+
         import httpx2
 
         wanted = {"range": f"bytes={span[0]}-{span[1] - 1}"}
@@ -96,10 +100,11 @@ class Source:
         except httpx2.ReadTimeout:
             silence = self._client.timeout.read or 0.0
             raise TryAgain(f"nothing came for {silence:g} s", reached=has_answered) from None
-        except (httpx2.TransportError, httpx2.DecodingError) as error:
+        # A server that misses our certificate says so after the handshake, which no client names.
+        except (httpx2.TransportError, httpx2.DecodingError, ssl.SSLError) as error:
             if is_distrust(error):
-                said = f"{self._file.source} cannot be fetched: {reason_of(error)}."
-                raise Distrusted(said) from error
+                source = f"{self._file.source}{self._led_to()}"
+                raise Distrusted(f"{source} cannot be fetched: {reason_of(error)}.") from error
             unreached = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
             raise TryAgain(reason_of(error), reached=not unreached) from error
 
@@ -120,10 +125,12 @@ class Source:
     async def _follow(self, url: str, wanted: Mapping[str, str]) -> httpx2.Response:
         import httpx2
 
-        origin = _origin(httpx2.URL(self._file.url))
+        from localai.network.clients import origin_of
+
+        origin = origin_of(httpx2.URL(self._file.url))
         for _ in range(MOST_REDIRECTS + 1):
-            target = httpx2.URL(url)
-            own = self._headers if _origin(target) == origin else {}
+            target, self._asked = httpx2.URL(url), url
+            own = self._headers if origin_of(target) == origin else {}
             request = self._client.build_request("GET", target, headers=_USUAL | own | dict(wanted))
             response = await self._client.send(request, stream=True, follow_redirects=False)
             if not response.has_redirect_location:
@@ -134,6 +141,11 @@ class Source:
             if target.scheme == "https" and not url.startswith("https:"):
                 raise FetchFailed(f"{self._file.source} leads from https to http: this is refused.")
         raise FetchFailed(f"{self._file.source} is redirected more than {MOST_REDIRECTS} times.")
+
+    def _led_to(self) -> str:
+        """Return whose answer it is, where that is not the one whose address is known."""
+        asked, known = (urlsplit(url).netloc for url in (self._asked, self._file.url))
+        return "" if asked == known else f", which leads to {asked.rpartition('@')[2]},"
 
     def _answer(self, response: httpx2.Response, span: Span) -> Answer:
         if response.status_code not in {200, 206}:
@@ -192,8 +204,3 @@ def _validator(headers: Mapping[str, str]) -> str | None:
     if tag is not None and not tag.startswith("W/"):
         return tag
     return headers.get("last-modified")
-
-
-def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
-    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
-    return url.scheme, url.host, port

@@ -18,7 +18,8 @@ from typing import IO, Any, cast
 _GZIP = re.compile(rb"\x1f\x8b")
 _BZIP2 = re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)")
 """With its first block, or its end: a tar may begin with a file that is called BZh9."""
-_XZ = re.compile(rb"\xfd7zXZ\x00|\x5d\x00\x00")
+_XZ = re.compile(rb"\xfd7zXZ\x00|\x5d\x00\x00(?!\x00\x00)")
+"""Or its forerunner, which begins with the size of its dictionary: a tar's file may be called ]."""
 _ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
 """A frame, or one to skip: so begins what was compressed by several at once."""
 _HEAD = 16
@@ -40,6 +41,17 @@ def opened_tar(path: Path) -> Iterator[tarfile.TarFile]:
                 yield tar
     except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, RecursionError) as error:
         raise tarfile.ReadError(str(error) or "it is damaged") from error
+
+
+def read_to_end(tar: tarfile.TarFile, most: int) -> bool:
+    """Read what follows the last member, as a checksum over all is at the very end.
+
+    Returns whether that was at most `most` bytes; raises tarfile.TarError for what is damaged.
+    """
+    content = cast("IO[bytes]", tar.fileobj)
+    while most >= 0 and (block := content.read(_BLOCK)):
+        most -= len(block)
+    return most >= 0
 
 
 def _decoded(raw: io.BufferedReader) -> AbstractContextManager[Any]:
@@ -79,7 +91,7 @@ class _Forward:
         return True
 
     def seek(self, position: int, *_: Any) -> int:
-        while (ahead := position - self.tell()) > 0 and self._content.read(min(ahead, _BLOCK)):
+        while (ahead := position - self.tell()) > 0 and self.read(min(ahead, _BLOCK)):
             pass
         if ahead < 0:
             raise tarfile.ReadError("it leads backwards")
@@ -88,4 +100,9 @@ class _Forward:
     def read(self, size: int) -> bytes:
         if size > _LARGEST_HEADER:
             raise tarfile.ReadError(f"a header of {size >> 20} MiB is more than is read")
-        return self._content.read(size)
+        try:
+            return self._content.read(size)
+        except OSError as error:
+            if error.errno is not None:  # the disk's; what bzip2 finds damaged has no number
+                raise
+            raise tarfile.ReadError(str(error)) from error

@@ -23,7 +23,7 @@ from localai.references import check_relative_path
 from localai.store.content import check_head, refuse_unsafe
 from localai.store.errors import StoreError, UnreadableArtifact, UnsafeFile
 from localai.store.room import check_room, is_full, no_room
-from localai.store.tar_files import opened_tar
+from localai.store.tar_files import opened_tar, read_to_end
 
 WORK = ".unpack-"
 """How the folder begins in which an archive is unpacked before its files move to their places."""
@@ -132,7 +132,7 @@ def _members(
     for member in tar:
         count, size = count + 1, size + member.size
         if count > _MOST_MEMBERS or size > limit:
-            raise UnsafeFile(f"{source} holds far more than its size suggests: it is refused.")
+            raise _bomb(source)
         name = _name_inside(member.name, inside)
         if name is None or member.isdir() or PurePosixPath(name).name.startswith(_REMOVED):
             continue
@@ -148,6 +148,8 @@ def _members(
         elif not (member.issym() or member.isreg()):
             raise UnsafeFile(f"{source} holds '{name}', which is no file: it is refused.")
         yield member
+    if not read_to_end(tar, limit - size):
+        raise _bomb(source)
 
 
 def _target(link: tarfile.TarInfo, source: str) -> str:
@@ -258,6 +260,10 @@ def _is_plain(folder: Path, name: str) -> bool:
     parts = PurePosixPath(name).parts
     links = (folder.joinpath(*parts[:count]).is_symlink() for count in range(1, len(parts) + 1))
     return not any(links) and (folder / name).is_file()
+
+
+def _bomb(source: str) -> UnsafeFile:
+    return UnsafeFile(f"{source} holds far more than its size suggests: it is refused.")
 
 
 def _refused_link(source: str, name: str, target: str) -> UnsafeFile:

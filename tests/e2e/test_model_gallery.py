@@ -212,6 +212,8 @@ def test_models_are_listed_by_capability_and_by_what_fits(gateway: RunningGatewa
 
     assert "small" in names()
     assert "small" in names(capability="chat", fits="1")
+    assert names(fits="True") == names(fits="1")  # as `requests` writes a flag of Python's
+    assert names(fits="False") == names()
     assert "small" not in names(capability="speech")
     assert names(capability="speech")
     everything = gateway.http.get("/models/available").json()

@@ -33,6 +33,7 @@ def test_every_text_of_a_value_is_concealed() -> None:
         ("https://u:p@ss@host:80/a?id=7&token=s", "https://host:80/a?id=7&token=***"),
         ("https://h/a?X-Amz-Signature=1&AWSAccessKeyId=b&monkey=3",
          "https://h/a?X-Amz-Signature=***&AWSAccessKeyId=***&monkey=3"),
+        ("https://u@h/p/https://v@h2/x", "https://h/p/https://v@h2/x"),
     ],
 )  # fmt: skip
 def test_an_address_keeps_what_says_which_file_is_meant(url: str, shown: str) -> None:

@@ -100,9 +100,10 @@ def _search(gateway: Gateway, words: str, capability: Capability | None, fits: b
 
 def _flag(query: QueryParams, name: str) -> bool:
     text = query.get(name, "0")
-    if text not in _FLAGS:
+    flag = _FLAGS.get(text.lower())  # clients in Python write True
+    if flag is None:
         raise InvalidRequest(f"'{name}' is 1 or 0, not '{text}'.", param=name)
-    return _FLAGS[text]
+    return flag
 
 
 def _capability(text: str | None) -> Capability | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -38,4 +40,6 @@ async def follow_job(request: Request, job_id: str) -> Response:
 @router.delete("/{job_id}", response_class=Response)
 async def cancel_job(request: Request, job_id: str) -> Response:
     """Stop a job; what it has fetched stays for the next time."""
-    return json_response(describe_job(gateway_of(request).jobs.cancel(job_id)))
+    # A thread: another gateway may be looking at the records.
+    job = await asyncio.to_thread(gateway_of(request).jobs.cancel, job_id)
+    return json_response(describe_job(job))

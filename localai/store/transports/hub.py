@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 from localai.errors import ConfigError, InvalidReference, LocalAIError
 from localai.network.asking import ask_patiently, asked_to_wait
 from localai.network.failures import CHECK_THE_NETWORK, reason_of
-from localai.network.tls import context_for, is_distrust
+from localai.network.tls import is_distrust
 from localai.references import DOCKER_HOST, HubReference, check_relative_path
 from localai.store.artifact import Artifact, RemoteFile, kind_of
 from localai.store.errors import (
@@ -41,12 +41,11 @@ from localai.store.pipeline_files import INDEX, LARGEST_INDEX, parts_named
 from localai.store.repository_files import choose_files
 
 if TYPE_CHECKING:
-    import ssl
-
     import httpx2
 
 _DEFAULT_ENDPOINT = "https://huggingface.co"
 _TIMEOUT = 30.0
+_believing = threading.Lock()
 _DOCKER = "ai/"
 """The namespace of Docker's own models, which its Model Runner takes without their host."""
 
@@ -156,7 +155,7 @@ def _ask(reference: HubReference, cancel: threading.Event | None) -> Any:
     from huggingface_hub import errors as hub
 
     revision = None if reference.revision == "main" else reference.revision
-    _believe(context_for())
+    _believe()
     api = HfApi(endpoint=endpoint())
     try:
         return ask_patiently(
@@ -184,14 +183,21 @@ def _ask(reference: HubReference, cancel: threading.Event | None) -> Any:
         raise _unreachable(reference, error) from error
 
 
-@lru_cache(maxsize=1)  # of several in turn the last one counts
-def _believe(certificates: ssl.SSLContext) -> None:
+def _believe() -> None:
     """Let the hub's client trust what all others trust; by itself it knows fewer variables."""
+    with _believing:  # a second time would close the client that the first one asks with
+        _set_client()
+
+
+@cache
+def _set_client() -> None:
     import httpx2
     from huggingface_hub import set_client_factory
 
+    from localai.network.clients import Momentary
+
     set_client_factory(
-        lambda: httpx2.Client(verify=certificates, follow_redirects=True, timeout=None)
+        lambda: httpx2.Client(transport=Momentary(), follow_redirects=True, timeout=None)
     )
 
 

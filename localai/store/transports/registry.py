@@ -59,7 +59,8 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 class Repository:
     """One repository of a registry, asked within `reach`: for its tokens and blobs too.
 
-    What `certificates` say counts for all of that, as for podman.
+    The authorities of its `certificates` count for all of that, as for podman; the rest of them
+    for the registry itself alone.
     Once `cancel` is set it is asked no more, except for fresh headers.
     """
 
@@ -249,16 +250,16 @@ def _way_to(host: str, name: str, reach: Reach) -> tuple[str, Certificates]:
 
     On this machine, and where the operator says so, TLS is not needed, and any certificate is good.
     """
-    certificates = certificates_of(host)
-    if host == DOCKER_HOST:
-        return "https://registry-1.docker.io", certificates
+    address = "https://registry-1.docker.io" if host == DOCKER_HOST else f"https://{host}"
+    certificates = replace(certificates_of(host), origin=address)
     is_here = host.startswith("[::1]") or host.partition(":")[0] in _LOOPBACK
-    if not is_here and not is_insecure(host, name):
-        return f"https://{host}", certificates
+    if host == DOCKER_HOST or not (is_here or is_insecure(host, name)):
+        return address, certificates
     unchecked = replace(certificates, checked=False)
-    scheme = "https" if _speaks_tls(host, reach, unchecked) else "http"
+    if not _speaks_tls(host, reach, unchecked):
+        return f"http://{host}", certificates
     # Who named an authority for a registry of this machine wants it to count.
-    return f"{scheme}://{host}", certificates if is_here and certificates.authorities else unchecked
+    return address, certificates if is_here and certificates.authorities else unchecked
 
 
 def _speaks_tls(host: str, reach: Reach, certificates: Certificates) -> bool:

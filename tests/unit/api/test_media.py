@@ -139,6 +139,15 @@ async def test_certificates_are_loaded_once_and_not_in_the_loop(
     assert threads[0] is not threading.main_thread()
 
 
+async def test_certificates_that_cannot_be_read_are_a_refusal(
+    server: PictureServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/company.pem")
+    said = await refusal(server.says("/cat", PNG))
+    assert "could not be fetched: /nowhere/company.pem, which the environment names" in said
+    assert said.endswith("Mend or remove it.")
+
+
 async def test_no_client_is_made_for_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(httpx2, "AsyncClient", None)
     await refusal("ftp://example.com/cat.png", Settings())

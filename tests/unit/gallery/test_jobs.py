@@ -281,17 +281,17 @@ def test_the_jobs_of_a_gateway_that_was_killed_go_on_in_one_that_lives(tmp_path:
     work.may_end.set()
     with other_gateway(tmp_path) as process:
         living = Jobs(tmp_path, work)
-        living.begin_due()
+        living.take_over_left()
         (seen,) = living.list()
         assert (seen.state, seen.is_elsewhere) == ("running", True)
         process.kill()
         process.wait()
     (seen,) = living.list()
     assert (seen.state, seen.is_elsewhere, seen.can_be_cancelled) == ("waiting", False, True)
-    living.begin_due()
+    living.take_over_left()
     assert ended(living, seen).state == "done"
     assert work.orders == [ORDER]
-    living.begin_due()
+    living.take_over_left()
     assert [job.id for job in living.list()] == [seen.id]
     living.close()
 
@@ -304,7 +304,7 @@ def test_the_job_of_a_gateway_that_was_killed_can_be_cancelled(tmp_path: Path, w
         process.wait()
     after = living.cancel(seen.id)
     assert (after.state, after.is_elsewhere) == ("cancelled", False)
-    living.begin_due()
+    living.take_over_left()
     assert [job.state for job in living.list()] == ["cancelled"]
     assert work.orders == []
     living.close()
@@ -317,7 +317,7 @@ def test_what_a_killed_gateway_left_and_nobody_wants_is_not_begun(
     with other_gateway(tmp_path) as process:
         process.kill()
         process.wait()
-    living.begin_due(lambda _: False)
+    living.take_over_left(lambda _: False)
     assert [job.state for job in living.list()] == ["cancelled"]
     assert work.orders == []
     living.close()
@@ -334,7 +334,7 @@ def test_where_no_locks_tell_who_lives_the_jobs_of_others_stay_theirs(
     first, second = Jobs(tmp_path, work), Jobs(tmp_path, other)
     job = first.submit(ORDER)
     assert work.began.wait(LONG)
-    second.begin_due()
+    second.take_over_left()
     assert (second.find(job.id).is_elsewhere, other.orders) == (True, [])
     work.may_end.set()
     ended(first, job)

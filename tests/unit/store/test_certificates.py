@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -292,3 +293,127 @@ def test_another_name_is_no_matter_of_authorities(
         trust(config, host, authority)
         with pytest.raises(Distrusted, match=r"nas\.test.*compare the clock"):
             pulled(store, host)
+
+
+# --- where a registry leads to ---
+
+
+@contextmanager
+def leading_away(tls: ssl.SSLContext | None, to: FileServer) -> Iterator[str]:
+    """Serve a registry of this machine whose blob is elsewhere, and give its host."""
+    with serve_files(tls=tls) as server:
+        TokenRegistry(server).put("a/b", "v1", manifest_of(CONFIG, [LAYER]), [CONFIG, LAYER])
+        server.redirects[f"/v2/a/b/blobs/{LAYER.digest}"] = to.put("/blob", MODEL)
+        yield server.origin
+
+
+@pytest.mark.parametrize("public_only", [False, True])
+@pytest.mark.parametrize("has_tls", [False, True])
+def test_where_a_registry_of_this_machine_leads_to_not_any_certificate_is_good(
+    authority: trustme.CA, names: Names, config: Path, tmp_path: Path, has_tls: bool,
+    public_only: bool,
+) -> None:  # fmt: skip
+    tls, store = shown_by(authority, "127.0.0.1"), store_in(tmp_path, public_only)
+    with serve_files(tls=tls) as cdn, leading_away(tls if has_tls else None, cdn) as host:
+        with pytest.raises(Distrusted, match=f"which leads to {cdn.origin}, cannot"):
+            pulled(store, host)
+        assert not cdn.asked
+        trust(config, host, authority)  # which counts for where it leads, as for podman
+        assert pulled(store, host) == MODEL
+
+
+def test_no_password_goes_to_an_address_for_tokens_that_shows_any_certificate(
+    authority: trustme.CA, names: Names, config: Path, store: Store,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
+    names.table |= {"reg.corp.test": [PUBLIC], "auth.corp.test": [PUBLIC]}
+    tls = shown_by(authority, "nobody.test")
+    with serve_files(tls=tls) as server, serve_files(tls=tls) as tokens:
+        realm = f"{tokens.url.replace('127.0.0.1', 'auth.corp.test')}/token"
+        registry = TokenRegistry(server, realm)
+        registry.put("a/b", "v1", manifest_of(CONFIG, [LAYER]), [CONFIG, LAYER])
+        tokens.routes["/token"] = registry.give_token
+        host = server.origin.replace("127.0.0.1", "reg.corp.test")
+        insecure = f'[[registry]]\nlocation = "{host}"\ninsecure = true\n'
+        (config / "registries.conf").write_text(insecure)
+        write_login(tmp_path / "auth.json", host, "somebody", "secret")
+        with pytest.raises(Distrusted):
+            pulled(store, host)
+        assert server.asked
+        assert not tokens.asked
+
+
+def test_our_certificate_is_shown_to_its_registry_alone(
+    authority: trustme.CA, config: Path, store: Store
+) -> None:
+    wanting = shown_by(authority, "127.0.0.1")
+    wanting.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(wanting)
+    with serve_files(tls=wanting) as cdn, leading_away(wanting, cdn) as host:
+        place = trust(config, host, authority)
+        mine = authority.issue_cert("me@nas.test")
+        mine.cert_chain_pems[0].write_to_path(str(place / "client.cert"))
+        mine.private_key_pem.write_to_path(str(place / "client.key"))
+        with pytest.raises(FetchFailed, match=r"(?i)cannot be fetched: .*certificate.required"):
+            pulled(store, host)
+        assert not cdn.asked
+
+
+# --- what cannot be read ---
+
+
+def test_a_folder_that_is_not_there_is_no_matter_beside_a_file(
+    models: FileServer, authority: trustme.CA, tmp_path: Path, store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    authority.cert_pem.write_to_path(str(tmp_path / "company.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "company.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    assert store.pull(models.put("/m.gguf", MODEL)).model.read_bytes() == MODEL
+
+
+def test_of_a_file_and_a_folder_the_one_that_failed_is_named(
+    models: FileServer, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/company.pem")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"^/nowhere/company\.pem, which"):
+        store.pull(models.put("/m.gguf", MODEL))
+
+
+def forbid(patch: pytest.MonkeyPatch, where: type, name: str, which: Path) -> None:
+    """Let a method fail for one path, as it does for who is not root."""
+    really = getattr(where, name)
+
+    def forbidden(*args: Any, **options: Any) -> Any:
+        if which in args:
+            raise PermissionError(13, "Permission denied", str(which))
+        return really(*args, **options)
+
+    patch.setattr(where, name, forbidden)
+
+
+def test_a_key_that_may_not_be_read_is_done_without(
+    nas: str, authority: trustme.CA, config: Path, store: Store,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    place = trust(config, nas, authority)
+    for name in ("client.cert", "client.key"):
+        (place / name).write_bytes(b"x")
+    forbid(monkeypatch, ssl.SSLContext, "load_cert_chain", place / "client.key")
+    assert pulled(store, nas) == MODEL
+    assert "client.key may not be read by this user: connecting without it" in caplog.text
+
+
+def test_a_folder_that_may_not_be_searched_is_passed_over(
+    nas: str, authority: trustme.CA, config: Path, store: Store,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    place = trust(config, nas, trustme.CA())
+    for name in ("client.cert", "client.key"):
+        (place / name).write_bytes(b"x")
+    trust(config.parent / "docker", nas, authority)
+    forbid(monkeypatch, Path, "stat", place / "client.key")
+    assert pulled(store, nas) == MODEL
+    assert f"{place} may not be read by this user: passing over it" in caplog.text

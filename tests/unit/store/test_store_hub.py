@@ -1,8 +1,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import certifi
 import pytest
 
 from localai.store.download import Patience
@@ -328,3 +334,52 @@ def test_a_new_commit_replaces_the_file_and_a_broken_line_keeps_the_old(
     assert model.model.read_bytes() == newer
     assert model.revision == "b" * 40
     assert not (model.folder / "mmproj-F16.gguf").exists()
+
+
+# --- several at once ---
+
+
+def test_certificates_that_change_meanwhile_do_not_cut_off_who_is_asking(
+    hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking, go_on = threading.Event(), threading.Event()
+    path = f"/api/models/{REPO}"
+    answer = hub.server.routes[path]
+
+    def late(asked: Asked) -> Reply:
+        asking.set()
+        assert go_on.wait(10)
+        return answer(asked)
+
+    hub.server.routes[path] = late
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(store.pull, f"hf://{REPO}")
+        assert asking.wait(10)
+        hub.server.routes[path] = answer
+        monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
+        store.pull(f"hf://{REPO}:Q8_0")
+        go_on.set()
+        assert first.result(60).model.read_bytes() == MAIN
+    assert len(asked_for(hub, path)) == 2
+
+
+def asked_for(hub: Hub, path: str) -> list[Asked]:
+    return [asked for asked in hub.server.asked if urlsplit(asked.path).path == path]
+
+
+def test_the_first_two_who_ask_both_get_an_answer(hub: Hub) -> None:
+    """In processes that have asked nothing yet, as threads do not meet each time."""
+    program = Path(__file__).with_name("resolve_twice.py")
+    path, both_are_there = f"/api/models/{REPO}", threading.Barrier(2)
+    answer = hub.server.routes[path]
+
+    def together(asked: Asked) -> Reply:
+        both_are_there.wait(10)
+        return answer(asked)
+
+    hub.server.routes[path] = together
+    for _ in range(4):
+        command = [sys.executable, str(program), f"hf://{REPO}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.stdout.split() == ["Qwen3-4B-Q4_K_M.gguf"] * 2, done.stderr
+    assert len(asked_for(hub, path)) == 8

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from localai.network.reach import PUBLIC_MODELS, PrivateHost
+from localai.network.tls import Certificates
 from localai.store.artifact import RemoteFile
 from localai.store.download import Patience
 from localai.store.flights import Downloader
+from localai.store.progress import Progress
 from localai.store.store import Store
 from tests.gateways import eventually
 from tests.unit.network.names import PRIVATE, Names
@@ -193,3 +197,26 @@ def test_who_may_reach_more_does_not_fail_with_who_may_reach_less(
 
     assert fetched.size == len(MODEL)
     assert isinstance(ends[0], PrivateHost)
+
+
+def test_who_trusts_more_does_not_fail_with_who_trusts_less(
+    server: FileServer, tmp_path: Path
+) -> None:
+    """The second one does not wait for an answer that the first one would get."""
+    server.put("/m.gguf", MODEL)
+    usual = remote(server, confined=False)
+    trusting = replace(usual, certificates=Certificates(checked=False, origin=server.url))
+    server.always, downloader = Fault(pause_at=20_000), Downloader()
+    phases: list[str] = []
+
+    def told(progress: Progress) -> None:
+        phases.append(progress.phase)
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(downloader.fetch, usual, tmp_path / "m.gguf")
+        eventually(lambda: server.asked)
+        second = pool.submit(downloader.fetch, trusting, tmp_path / "m.gguf", told)
+        eventually(lambda: phases)
+        server.go_on.set()
+        assert first.result(10).size == second.result(10).size == len(MODEL)
+    assert phases[0] == "waiting"

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import random
 import sys
 import tarfile
 from collections.abc import Callable, Sequence
@@ -284,3 +285,39 @@ def test_a_file_replaces_a_link_of_an_earlier_layer(server: FileServer, store: S
     layers = [{"models/model.file": "a.gguf"}, {"models/model.file": b"f", "models/a.gguf": MODEL}]
     came = store.pull(image_of(server, *(tar_of(one) for one in layers)))  # type: ignore[arg-type]
     assert files_below(came.folder) == {"a.gguf": MODEL, "model.file": b"f"}
+
+
+def with_checksum(content: bytes) -> bytes:
+    return zstd.compress(content, options={zstd.CompressionParameter.checksum_flag: 1})
+
+
+@pytest.mark.parametrize("size", [300_000, 3_000_000])
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, with_checksum])
+def test_a_damaged_archive_is_unreadable(
+    tmp_path: Path, pack: Callable[[bytes], bytes], size: int
+) -> None:
+    """In a file that does not compress nothing but the checksum tells it."""
+    packed = bytearray(pack(tar_with([file("model.onnx", random.Random(1).randbytes(size))])))
+    packed[len(packed) // 3] ^= 1
+    with pytest.raises(UnreadableArtifact, match=r"voice\.tar cannot be unpacked: "):
+        unpack(archive(tmp_path, bytes(packed)), tmp_path / "m")
+    assert files_below(tmp_path / "m") == {}
+
+
+def test_what_follows_the_last_file_is_not_read_without_end(tmp_path: Path) -> None:
+    bomb = gzip.compress(tar_with([file("a")]) + bytes(65 << 20))
+    with pytest.raises(UnsafeFile, match="far more than its size suggests"):
+        unpack(archive(tmp_path, bomb), tmp_path / "m")
+    assert files_below(tmp_path / "m") == {}
+
+
+def test_what_follows_the_last_file_is_no_matter(tmp_path: Path) -> None:
+    padded = gzip.compress(tar_with([file("a")]) + bytes(3 << 20))
+    assert unpack(archive(tmp_path, padded), tmp_path / "m").files == ["a"]
+
+
+def test_a_plain_tar_may_begin_with_a_bracket_and_lzma_too(tmp_path: Path) -> None:
+    tar = tar_with([file("]"), file("a")])
+    assert unpack(archive(tmp_path, tar), tmp_path / "m").files == ["]", "a"]
+    packed = lzma.compress(tar, format=lzma.FORMAT_ALONE)
+    assert unpack(archive(tmp_path, packed), tmp_path / "n").files == ["]", "a"]
