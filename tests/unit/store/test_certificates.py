@@ -355,7 +355,7 @@ def test_our_certificate_is_shown_to_its_registry_alone(
         mine = authority.issue_cert("me@nas.test")
         mine.cert_chain_pems[0].write_to_path(str(place / "client.cert"))
         mine.private_key_pem.write_to_path(str(place / "client.key"))
-        with pytest.raises(FetchFailed, match=r"(?i)cannot be fetched: .*certificate.required"):
+        with pytest.raises(FetchFailed, match="cannot be fetched"):
             pulled(store, host)
         assert not cdn.asked
 
