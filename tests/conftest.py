@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ _SWITCHES = ("PROFILE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 def pytest_configure(config: pytest.Config) -> None:
     for folder in _FOLDERS:
         config.addinivalue_line("markers", f"{folder}: tests below tests/{folder}")
+    # What a shell starts in the background ignores Ctrl-C, and so would every program tested here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
