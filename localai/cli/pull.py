@@ -85,30 +85,17 @@ def _pull_named(
     force: bool,
 ) -> None:
     """Install a gallery's model; of what only a card here is called so, say what it is."""
-    from localai.errors import ModelNotFound
-
-    try:
-        with hint_at_profiles(text):
-            _pull_of_gallery(settings, text, name, sha256, trust=trust, force=force)
-    except ModelNotFound:
-        if name or sha256 or not keep_card(settings, text):
-            raise
-
-
-def _pull_of_gallery(
-    settings: Settings,
-    text: str,
-    name: str | None,
-    sha256: str | None,
-    *,
-    trust: bool,
-    force: bool,
-) -> None:
     from localai.cli.install import install_named
+    from localai.errors import ModelNotFound
 
     if sha256 is not None:
         raise click.UsageError("--sha256 is for a reference: a gallery has its own checksums.")
-    install_named(settings, text, called=name, replace=force, again=force, trust=trust)
+    try:
+        with hint_at_profiles(text):
+            install_named(settings, text, called=name, replace=force, again=force, trust=trust)
+    except ModelNotFound:
+        if name or not keep_card(settings, text):
+            raise
 
 
 def _pull_reference(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from contextlib import suppress
 
 from localai.network.tls import tls_failure
 
@@ -64,9 +63,12 @@ def _without_address(error: BaseException) -> str:
 
     from localai.network.clients import proxy_for
 
-    with suppress(RuntimeError, AttributeError):  # an error that knows no request
-        url: httpx2.URL = error.request.url  # type: ignore[attr-defined]
-        if (proxy := proxy_for(url)) is not None:
-            return f"the proxy '{httpx2.URL(proxy).host}' has no address"
-        return f"the host '{url.host}' has no address"
-    return "its name has no address"
+    if not isinstance(error, httpx2.RequestError):
+        return "its name has no address"
+    try:
+        url = error.request.url
+    except RuntimeError:  # it knows no request
+        return "its name has no address"
+    if (proxy := proxy_for(url)) is not None:
+        return f"the proxy '{httpx2.URL(proxy).host}' has no address"
+    return f"the host '{url.host}' has no address"

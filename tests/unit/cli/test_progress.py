@@ -43,7 +43,7 @@ def test_a_person_sees_a_bar_and_another_program_only_its_text(
         with progress_bar("Drawing") as advance:
             advance(0, 0)
             advance(3, 4)
-            print("for another program")  # noqa: T201
+            sys.stdout.write("for another program\n")
         shown = read_until(reader, "75%")
     assert "Drawing" in shown
     assert "another" not in shown

@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from localai.store.download import Patience
+from localai.store.flights import Downloader
+from localai.store.store import Store
 from tests.unit.network.names import Names
 from tests.unit.store.file_server import FileServer, serve_files
+from tests.unit.store.hub_server import Hub
+from tests.unit.store.registry_server import Pusher, docker_registry
 
 _TRUST = {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
 
@@ -39,3 +44,21 @@ def server() -> Iterator[FileServer]:
 def other_server() -> Iterator[FileServer]:
     with serve_files() as files:
         yield files
+
+
+@pytest.fixture
+def hub(server: FileServer, other_server: FileServer, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    return Hub(server, other_server)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pusher]:
+    with docker_registry(tmp_path_factory.mktemp("registry")) as host:
+        yield Pusher(host)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    patience = Patience(stall=5, pause=0, attempts=2)
+    return Store(tmp_path / "store", downloader=Downloader(chunk=100_000, patience=patience))

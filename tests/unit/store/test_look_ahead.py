@@ -31,12 +31,6 @@ GONE = {"content-range": "bytes */9"}
 
 
 @pytest.fixture
-def hub(server: FileServer, other_server: FileServer, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    monkeypatch.setenv("HF_ENDPOINT", server.url)
-    return Hub(server, other_server)
-
-
-@pytest.fixture
 def store(tmp_path: Path) -> Store:
     patience = Patience(stall=5, pause=0, attempts=2)
     downloader = Downloader(parallel=1, chunk=100_000, patience=patience)

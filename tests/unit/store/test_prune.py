@@ -14,9 +14,7 @@ import pytest
 from localai.file_locks import is_locked, open_locked
 from localai.store import underway
 from localai.store.cleaning import HOUR, WEEK, Pruning
-from localai.store.download import Patience
 from localai.store.errors import UnreadableRecord
-from localai.store.flights import Downloader
 from localai.store.layout import LOCK
 from localai.store.store import Store
 from localai.store.underway import marked
@@ -30,12 +28,6 @@ MODEL = gguf(50_000)
 SPLIT = "org/Split-GGUF"
 SHARDS = {f"S-Q4_K_M-0000{n}-of-00002.gguf": gguf(300_000 * n, n) for n in (1, 2)}
 ALL = Pruning(0, 0)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    patience = Patience(stall=5, pause=0, attempts=2)
-    return Store(tmp_path / "store", downloader=Downloader(chunk=100_000, patience=patience))
 
 
 def put(path: Path, age: float = 0.0, content: bytes = b"x" * 8192) -> Path:

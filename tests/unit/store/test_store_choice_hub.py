@@ -15,9 +15,7 @@ from localai.gallery.pulled import import_pulled, refuse_not_run
 from localai.protocol.manifest import read_manifests
 from localai.settings import builtin_backends_folder
 from localai.store import preview
-from localai.store.download import Patience
 from localai.store.errors import FetchFailed, Offline, UnreadableArtifact, UnsafeFile
-from localai.store.flights import Downloader
 from localai.store.hub_cache import cache_folder
 from localai.store.store import Store
 from tests.unit.cli.minimal_gguf import minimal_gguf
@@ -26,18 +24,6 @@ from tests.unit.store.file_server import Fault, FileServer
 from tests.unit.store.hub_server import Hub
 
 SAFE = b"\x40" + bytes(7) + b'{"a": 1}' + bytes(500)
-
-
-@pytest.fixture
-def hub(server: FileServer, other_server: FileServer, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    monkeypatch.setenv("HF_ENDPOINT", server.url)
-    return Hub(server, other_server)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    patience = Patience(stall=5, pause=0, attempts=2)
-    return Store(tmp_path / "store", downloader=Downloader(chunk=100_000, patience=patience))
 
 
 @pytest.fixture

@@ -11,9 +11,7 @@ from urllib.parse import urlsplit
 import certifi
 import pytest
 
-from localai.store.download import Patience
 from localai.store.errors import AccessRefused, FetchFailed, NotInRegistry, UnsafeFile, WrongFile
-from localai.store.flights import Downloader
 from localai.store.progress import Progress
 from localai.store.store import Store
 from tests.unit.store.content import gguf, sha256
@@ -41,12 +39,6 @@ def hub(server: FileServer, other_server: FileServer, monkeypatch: pytest.Monkey
         },
     )
     return hub
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    patience = Patience(stall=5, pause=0, attempts=2)
-    return Store(tmp_path / "store", downloader=Downloader(chunk=100_000, patience=patience))
 
 
 def test_a_repository_gives_its_usual_quantisation_and_its_projector(

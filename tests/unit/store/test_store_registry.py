@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from localai.network import asking
-from localai.store.download import Patience
 from localai.store.errors import (
     AccessRefused,
     FetchFailed,
@@ -19,7 +17,6 @@ from localai.store.errors import (
     UnsafeFile,
     WrongFile,
 )
-from localai.store.flights import Downloader
 from localai.store.progress import Progress
 from localai.store.store import Store
 from localai.store.transports.registry import may_have_login
@@ -45,18 +42,6 @@ PATH, TITLE = "org.cncf.model.filepath", "org.opencontainers.image.title"
 ORAS_FOLDER = "io.deis.oras.content.unpack"
 IMAGE_CONFIG = Blob("application/vnd.oci.image.config.v1+json", b'{"architecture":"amd64"}')
 IMAGE_LAYER = "application/vnd.oci.image.layer.v1.tar"
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pusher]:
-    with docker_registry(tmp_path_factory.mktemp("registry")) as host:
-        yield Pusher(host)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    patience = Patience(stall=5, pause=0, attempts=2)
-    return Store(tmp_path / "store", downloader=Downloader(chunk=100_000, patience=patience))
 
 
 def push(real: Pusher, name: str, config: Blob, *layers: Blob) -> str:

@@ -6,14 +6,11 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from localai.store.download import Patience
 from localai.store.errors import UnreadableArtifact, UnsafeFile
-from localai.store.flights import Downloader
 from localai.store.store import Store
 from localai.store.unpack import unpack
 from tests.unit.store.content import gguf, sha256
@@ -22,7 +19,6 @@ from tests.unit.store.registry_server import (
     OCI_MANIFEST,
     Blob,
     Pusher,
-    docker_registry,
     manifest_of,
     tar_of,
 )
@@ -36,18 +32,6 @@ MODEL = gguf(300_000, 1)
 CNCF = "application/vnd.cncf.model."
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 IMAGE_CONFIG = Blob("application/vnd.oci.image.config.v1+json", b"{}")
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pusher]:
-    with docker_registry(tmp_path_factory.mktemp("registry")) as host:
-        yield Pusher(host)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    patience = Patience(stall=5, pause=0, attempts=2)
-    return Store(tmp_path / "store", downloader=Downloader(chunk=100_000, patience=patience))
 
 
 def archive(folder: Path, content: bytes) -> Path:
